@@ -31,7 +31,7 @@ ok() {		# ok TEXT
 not_ok() {	# not_ok TEXT [DETAIL]
 	points=$((points + 1)) failed=$((failed + 1))
 	printf 'not ok - %s\n' "$1"
-	[[ -z ${2:-} ]] || sed 's/^/#   /' <<< "$2"
+	[[ -z ${2:-} ]] || printf '#   %s\n' "${2//$'\n'/$'\n#   '}"
 }
 
 # check TEXT COMMAND...: ok if COMMAND exits 0; its output is shown if not.

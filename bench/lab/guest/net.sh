@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 # Sourced by both guests' *-up scripts: modules of the kernel under test, and
 # NICs that 802.3ad accepts.
 

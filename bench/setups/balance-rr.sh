@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034	# read by who sources this
+# The original experiment's stock side: round robin over the slaves, one listener.
+lag=static
+kernel=stock
+ports=(80)
+
+setup_up() {
+	stock_bond balance-rr
+	pin_irqs
+	stock_server "$LAB_CPUS"
+}
