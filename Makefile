@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+# The front door; `make help` lists what is behind it. Recipes only call scripts.
+CPUS ?= 4
+NICS ?= $(CPUS)
+VARIANT ?= patched
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flowpar
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  CPUS=N NICS=N for demo; T=PATTERN for the tests; V=1 shows their output"
+
+demo: ## build the kernel, boot the lab, run and draw the comparison (CPUS=4)
+	@bench/deps.sh kernel ctl lab bench
+	@bench/run-ab.sh --out out/demo --cpus $(CPUS) --nics $(NICS) --cut
+
+test: ## the test suite; T=PATTERN runs a part of it
+	@bench/deps.sh
+	@tests/run --suite unit --suite test $(T)
+
+test-debug: ## the lab tests on the debug kernel: KASAN, lockdep, kmemleak
+	@bench/deps.sh
+	@LAB_KERNEL=debug tests/run --suite test --suite debug $(T)
+
+test-long: ## what does not fit into `make test`
+	@bench/deps.sh
+	@tests/run --suite long $(T)
+
+test-list: ## every test with its suite and the rule it checks
+	@tests/run --list $(T)
+
+kernel: ## the lab's kernel into the cache (VARIANT=patched, stock or debug)
+	@bench/deps.sh kernel
+	@kernel-patches/build.sh $(VARIANT)
+
+kernel-deb: ## Debian packages of the patched kernel (CONFIG=/boot/config-...)
+	@bench/deps.sh kernel
+	@kernel-patches/build-deb.sh $(CONFIG)
+
+ctl: ## flowparctl into out/bin
+	@bench/deps.sh ctl
+	@$(MAKE) -s -C ctl
+
+modules: ## nf_flowpar.ko for the running kernel, into netfilter/
+	$(MAKE) -C /lib/modules/$(shell uname -r)/build M=$(CURDIR)
+
+bench: ## the benchmark at all file sizes
+	@bench/deps.sh kernel ctl lab bench
+	@bench/run-ab.sh --out out/ab --cpus $(CPUS) --nics $(NICS) --sizes all --requests 100
+
+lab-shell: ## a shell in the server guest with everything up
+	@bench/deps.sh kernel ctl lab bench
+	@bench/lab/lab shell --cpus $(CPUS) --nics $(NICS)
+
+check: ## shellcheck, checkpatch, sparse and W=1 only
+	@$(MAKE) -s test T=kernel/style
+
+clean: ## remove out/
+	rm -rf out
+
+clean-cache: ## remove the built kernels
+	rm -rf $(CACHE)
+
+.PHONY: help demo test test-debug test-long test-list kernel kernel-deb ctl modules bench lab-shell check clean clean-cache
+.DEFAULT_GOAL := help

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Debian packages that building, the lab and the tests need: deps.sh [GROUP]...
+# Missing ones are installed as root; otherwise the apt-get line is printed and
+# the exit status is 1. Without a group: all of them.
+set -euo pipefail
+
+packages() {	# GROUP PACKAGE WHY
+	cat <<-END
+	kernel linux-source-6.12  the base that kernel-patches/6.12 applies to
+	kernel gcc                compiles the kernel, flowparctl and the lab's programs
+	kernel libc6-dev          headers for the above, libc.a for the lab's PID 1
+	kernel make               kernel's and our build
+	kernel flex               kernel configuration language
+	kernel bison              kernel configuration language
+	kernel bc                 kernel's time constants
+	kernel libelf-dev         kernel's objtool
+	kernel libssl-dev         kernel's certificate tools
+	kernel patch              applies the series with fuzz 0
+	kernel xz-utils           Debian's source is a .tar.xz
+	kernel kmod               depmod for the built modules, modprobe in the guests
+	kernel ccache             the second kernel build takes a fraction of the first
+	kernel util-linux         flock, setpriv
+	ctl    libmnl-dev         netlink messages of flowparctl
+	ctl    pkg-config         finds libmnl
+	lab    qemu-system-x86    the guests
+	lab    iproute2           bonds, bridges, namespaces in the guests; ss
+	lab    ethtool            speed of virtio NICs, queues
+	lab    procps             sysctl in the guests
+	bench  lighttpd           the server of the original experiment
+	bench  apache2-utils      ab, its load generator
+	bench  nftables           --listen nft; firewall check of setup-flowpar.sh
+	bench  linux-perf         perf stat beside the benchmark
+	bench  gnuplot-nox        draws the figures
+	bench  bsdextrautils      column, for the text tables
+	test   shellcheck         scripts are checked by it
+	test   sparse             kernel code is checked by it
+	test   perl               checkpatch.pl
+	test   python3            YNL's generator, raw netlink and packets in tests
+	test   python3-yaml       YNL's generator
+	test   tcpdump            captures at the switch
+	test   curl               single requests with a chosen Host header
+	test   jq                 reads --json output
+	END
+}
+
+(($#)) || set -- kernel ctl lab bench test
+missing=()
+while read -r group package _; do
+	[[ " $* " == *" $group "* ]] || continue
+	[[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+done < <(packages)
+((${#missing[@]})) || exit 0
+
+line="apt-get install -y --no-install-recommends ${missing[*]}"
+if ((EUID)); then
+	printf 'flowpar: missing packages; as root:\n  %s\n' "$line" >&2
+	exit 1
+fi
+log=${XDG_CACHE_HOME:-$HOME/.cache}/flowpar/apt.log
+mkdir -p "${log%/*}"
+echo "installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+# A fresh machine's package lists may be empty or old.
+if ! { apt-get update && $line; } > "$log" 2>&1; then
+	printf 'flowpar: installing failed; see %s\n' "$log" >&2
+	tail -n 5 "$log" >&2
+	exit 1
+fi
