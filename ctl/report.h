@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What flowparctl says to the administrator on stderr.
+ *
+ * One line each, "flowparctl: OBJECT: what was found; what to do", written by
+ * one write(): lines stay whole when servers write to the same stderr.
+ */
+#ifndef FLOWPARCTL_REPORT_H
+#define FLOWPARCTL_REPORT_H
+
+/* Exit status of flowparctl. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_REFUSED = 1,	/* refused or failed; nothing half done is left */
+	EXIT_USAGE = 2,		/* the command line alone is wrong */
+};
+
+/**
+ * report() - print one line about an object
+ * @object: what the line is about, e.g. "port 8000" or "--cpus"
+ * @fmt: what was found; what to do (no newline)
+ *
+ * Return: EXIT_REFUSED, so that a caller can `return report(...)`.
+ */
+int report(const char *object, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flowparctl run: a pinned server instance per core, supervised.
+ *
+ * At the end of the flow's way: the process that accepts a flow runs on the core
+ * that received it, because its port is the one that nf_flowpar gives that core.
+ * Everything is checked before anything is started. One thread, one poll() over
+ * a signalfd; all state is in instances[], written out files belong to conf.c.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mempolicy.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "cpulist.h"
+#include "instance.h"
+#include "keeper.h"
+#include "ports.h"
+#include "report.h"
+
+/* Every instance failed so often without one ever staying up: nothing to supervise. */
+#define GIVE_UP_FAILS	5
+/* How often we look whether ports are listened on, or who is left of a group. */
+#define LOOK_MS		50
+
+static struct cpulist cpus;
+static unsigned int port_base, stride = 8, per_core = 1;
+static unsigned int stop_timeout = 10, wait_listen, ready_fd;
+static const char *template;
+
+static const struct option_spec options[] = {
+	{ "cpus", "LIST", "CPUs to run on, as 0,8-11; all of them online and in our cpuset",
+	  .required = true, .cpus = &cpus },
+	{ "port-base", "P", "port of the first CPU's first instance",
+	  .required = true, .number = &port_base, .min = 1, .max = 65535 },
+	{ "stride", "S", "ports from one CPU to the next (default 8)",
+	  .number = &stride, .min = 1, .max = 65535 },
+	{ "per-core", "K", "instances per CPU, at most the stride (default 1)",
+	  .number = &per_core, .min = 1, .max = 65535 },
+	{ "template", "FILE", "configuration to write out for each instance, named by {conf}",
+	  .string = &template },
+	{ "stop-timeout", "SECONDS", "from SIGTERM to SIGKILL when stopping (default 10)",
+	  .number = &stop_timeout, .min = 1, .max = 3600 },
+	{ "wait-listen", "SECONDS", "stop with status 1 unless every port is listened on by then",
+	  .number = &wait_listen, .min = 1, .max = 3600 },
+	{ "ready-fd", "FD", "write a newline there and close it once every port is listened on",
+	  .number = &ready_fd, .min = 3, .max = 65535 },
+	{ 0 }
+};
+
+static const char notes[] =
+"CPU number k of the list in ascending order (k = 0, 1, ...) gets the ports P + k*S\n"
+"to P + k*S + K-1, one per instance: the numbers that `flowparctl service add\n"
+"--base-port P` with the same --cpus, --stride and --per-core sends its flows to.\n"
+"\n"
+"In COMMAND, its arguments and FILE these are replaced; other braces are left alone:\n"
+"  {port}       the port to listen on         also in the environment: FLOWPAR_PORT\n"
+"  {cpu}        the CPU that it is pinned to                           FLOWPAR_CPU\n"
+"  {instance}   0 to K-1 on each CPU                                   FLOWPAR_INSTANCE\n"
+"  {conf}       name of the written-out FILE\n"
+"\n"
+"COMMAND has to stay in the foreground (lighttpd -D, nginx -g 'daemon off;'). Its CPU\n"
+"affinity is set to the one CPU, its memory policy to local (MPOL_LOCAL: the CPU's\n"
+"node while that has memory), its stdin is /dev/null, and it leads a process group.\n"
+"\n"
+"An instance that ends is started again after 0.1 s, twice that each time it ends\n"
+"within 10 s, at most 10 s; from its third time in a row on it is not reported again.\n"
+"What is left of its process group is killed first. When every instance has failed 5\n"
+"times and none has ever stayed up for 10 s, flowparctl gives up.\n"
+"\n"
+"SIGTERM, SIGINT   SIGTERM to each process group, SIGKILL after the stop timeout\n"
+"SIGHUP, SIGUSR1   FILE is read and written out again, the signal goes to each server\n"
+"SIGUSR2           goes to each server\n"
+"SIGKILL           the servers are killed too\n"
+"\n"
+"Exit status: 0 stopped as asked, each server by exit 0, exit 143 or SIGTERM; 1 refused\n"
+"before anything was started, gave up, or when stopped a server was failing (3 times in\n"
+"a row), ended otherwise or had to be killed; 2 usage error.\n";
+
+static struct instance *instances;
+static size_t n_instances;
+static struct instance_inherit inherit;
+static pid_t keeper;
+
+static unsigned int port_of(size_t rank, unsigned int j)
+{
+	return port_base + (unsigned int)rank * stride + j;
+}
+
+static void check_usage(char **command)
+{
+	bool uses_conf = false;
+	unsigned long last;
+
+	if (per_core > stride)
+		usage_error(&run, "--per-core", "%u instances on a CPU do not fit in a stride of %u ports",
+			    per_core, stride);
+	last = port_base + (cpus.n - 1) * stride + per_core - 1;
+	if (last > 65535)
+		usage_error(&run, "--port-base", "%zu CPUs from port %u on end at port %lu, beyond 65535",
+			    cpus.n, port_base, last);
+	for (; *command; command++)
+		uses_conf |= strstr(*command, "{conf}") != NULL;
+	if (uses_conf && !template)
+		usage_error(&run, "{conf}", "there is no --template that could be written out");
+	if (template && !uses_conf)
+		usage_error(&run, "--template", "COMMAND does not name {conf}, so it would not be used");
+	if (ready_fd && fcntl((int)ready_fd, F_SETFD, FD_CLOEXEC))
+		usage_error(&run, "--ready-fd", "%u is not an open file descriptor", ready_fd);
+}
+
+static bool sysfs_cpus(struct cpulist *list, const char *which)
+{
+	char name[64], text[4096];
+	bool ok;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/sys/devices/system/cpu/%s", which);
+	f = fopen(name, "re");
+	if (!f)
+		return false;
+	ok = fgets(text, sizeof(text), f) && !cpulist_parse(list, text);
+	fclose(f);
+	return ok;
+}
+
+/* The kernel refused the CPU; say why. */
+static void report_cpu(unsigned int cpu, int err)
+{
+	struct cpulist list;
+	char object[16];
+	char *text;
+
+	snprintf(object, sizeof(object), "CPU %u", cpu);
+	if (sysfs_cpus(&list, "present") && !cpulist_has(&list, cpu)) {
+		text = cpulist_format(&list);
+		report(object, "this machine has no such CPU; it has %s", text);
+		free(text);
+	} else if (sysfs_cpus(&list, "online") && !cpulist_has(&list, cpu)) {
+		report(object, "offline; write 1 to /sys/devices/system/cpu/cpu%u/online or leave it out",
+		       cpu);
+	} else if (err == EINVAL) {
+		report(object, "not in the cpuset that flowparctl runs in; widen AllowedCPUs= or cpuset.cpus, or leave it out");
+	} else {
+		report(object, "sched_setaffinity: %s", strerror(err));
+	}
+}
+
+/* Ask the kernel itself: it knows hotplug, cpusets and isolation. */
+static bool check_cpus(void)
+{
+	const size_t size = CPU_ALLOC_SIZE(CPULIST_MAX);
+	cpu_set_t *before = CPU_ALLOC(CPULIST_MAX), *one = CPU_ALLOC(CPULIST_MAX);
+	bool good = true;
+	size_t k;
+
+	if (!before || !one)
+		abort();
+	CPU_ZERO_S(size, before);
+	if (sched_getaffinity(0, size, before) < 0) {
+		report("run", "sched_getaffinity: %s", strerror(errno));
+		good = false;
+	}
+	for (k = 0; good && k < cpus.n; k++) {
+		CPU_ZERO_S(size, one);
+		CPU_SET_S(cpus.cpu[k], size, one);
+		if (sched_setaffinity(0, size, one)) {
+			report_cpu(cpus.cpu[k], errno);
+			good = false;
+		}
+	}
+	sched_setaffinity(0, size, before);
+	CPU_FREE(before);
+	CPU_FREE(one);
+	return good;
+}
+
+static bool check_ports(void)
+{
+	unsigned int j;
+	size_t k;
+
+	for (k = 0; k < cpus.n; k++)
+		for (j = 0; j < per_core; j++)
+			if (!port_check(port_of(k, j)))
+				return false;
+	return true;
+}
+
+/*
+ * For the servers, which inherit it. MPOL_LOCAL: memory from the node of the CPU
+ * that asks, and from the next node when that is full; MPOL_BIND would end in the
+ * OOM killer instead. It is the kernel's default too, but we may have inherited
+ * another (numactl). ENOSYS: a kernel without NUMA has only local memory.
+ */
+static void set_memory_policy(void)
+{
+	if (syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0) && errno != ENOSYS)
+		report("memory policy", "%s; the servers keep the one that flowparctl was started with",
+		       strerror(errno));
+}
+
+static bool init_instances(char **command, const char *conf_dir)
+{
+	struct place place = { 0 };
+	size_t slot;
+
+	for (slot = 0; slot < n_instances; slot++) {
+		place.cpu = cpus.cpu[slot / per_core];
+		place.instance = (unsigned int)(slot % per_core);
+		place.port = port_of(slot / per_core, place.instance);
+		if (!instance_init(&instances[slot], place, slot, command, conf_dir))
+			return false;
+	}
+	return true;
+}
+
+static bool write_confs(const char *text)
+{
+	size_t n;
+
+	for (n = 0; n < n_instances; n++)
+		if (!conf_write(text, &instances[n].place))
+			return false;
+	return true;
+}
+
+/* Return: a signalfd of what we handle, or -1 (reported). */
+static int take_signals(void)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, &inherit.mask);
+	/* A reader of our stderr that has gone must not take the servers with it. */
+	sigaction(SIGPIPE, &ignore, &inherit.sigpipe);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		report("run", "signalfd: %s", strerror(errno));
+	return fd;
+}
+
+static void reap(bool stopping)
+{
+	siginfo_t si;
+	size_t n;
+
+	for (;;) {
+		si.si_pid = 0;
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) || !si.si_pid)
+			return;
+		for (n = 0; n < n_instances; n++)
+			if (instances[n].pid == si.si_pid)
+				break;
+		if (n < n_instances)
+			instance_died(&instances[n], si.si_code, si.si_status);
+		waitpid(si.si_pid, NULL, 0);
+		if (si.si_pid == keeper && !stopping)
+			keeper = keeper_start(n_instances);	/* it has the table in shared memory */
+	}
+}
+
+static void forward(int signo)
+{
+	char *text;
+	size_t n;
+
+	if (template && signo != SIGUSR2) {
+		/* Unreadable: reported; the servers go on with what they have. */
+		text = conf_read(template);
+		if (text)
+			write_confs(text);
+		free(text);
+	}
+	for (n = 0; n < n_instances; n++)
+		if (instances[n].state == RUNNING)
+			kill(instances[n].pid, signo);
+}
+
+static void stop_all(void)
+{
+	size_t n;
+
+	for (n = 0; n < n_instances; n++)
+		instance_stop(&instances[n], stop_timeout * 1000);
+}
+
+static bool hopeless(void)
+{
+	size_t n;
+
+	for (n = 0; n < n_instances; n++)
+		if (instances[n].was_well || instances[n].fails < GIVE_UP_FAILS)
+			return false;
+	return true;
+}
+
+/* Return: the first port without a listening socket; 0: every port has one. */
+static unsigned int not_listening(void)
+{
+	static bool listening[65536];
+	size_t n;
+
+	ports_listening(listening);
+	for (n = 0; n < n_instances; n++)
+		if (!listening[instances[n].place.port])
+			return instances[n].place.port;
+	return 0;
+}
+
+static void tell_ready(void)
+{
+	report("run", "%zu servers listen", n_instances);
+	if (!ready_fd)
+		return;
+	if (write((int)ready_fd, "\n", 1) != 1)
+		report("--ready-fd", "cannot be written: %s", strerror(errno));
+	close((int)ready_fd);
+}
+
+/* Milliseconds until something is to be done; -1: only when a signal comes. */
+static int next_timeout(bool ready)
+{
+	uint64_t now = now_ms(), next = ready ? UINT64_MAX : now + LOOK_MS;
+	size_t n;
+
+	for (n = 0; n < n_instances; n++) {
+		if (instances[n].deadline && instances[n].deadline < next)
+			next = instances[n].deadline;
+		if (instances[n].state == STOPPING && !instances[n].pid && now + LOOK_MS < next)
+			next = now + LOOK_MS;	/* nobody tells us when a group is empty */
+	}
+	if (next == UINT64_MAX)
+		return -1;
+	return next > now ? (int)(next - now) : 0;
+}
+
+/* Return: the exit status. */
+static int supervise(int signal_fd)
+{
+	bool ready = !wait_listen && !ready_fd, stopping = false, failed = false;
+	uint64_t listen_deadline = wait_listen ? now_ms() + wait_listen * 1000 : UINT64_MAX;
+	struct pollfd pfd = { .fd = signal_fd, .events = POLLIN };
+	struct signalfd_siginfo si;
+	size_t n, down;
+
+	for (n = 0; n < n_instances; n++)
+		instance_start(&instances[n], &inherit);
+	for (;;) {
+		poll(&pfd, 1, next_timeout(ready || stopping));
+		while (read(signal_fd, &si, sizeof(si)) == sizeof(si)) {
+			switch (si.ssi_signo) {
+			case SIGCHLD:
+				break;
+			case SIGTERM:
+			case SIGINT:
+				if (stopping)
+					break;
+				report("run", "%s, stopping", si.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+				stopping = true;
+				stop_all();
+				break;
+			default:
+				forward((int)si.ssi_signo);
+			}
+		}
+		reap(stopping);
+		for (n = 0, down = 0; n < n_instances; n++) {
+			if (instances[n].state == STOPPING ||
+			    (instances[n].deadline && now_ms() >= instances[n].deadline))
+				instance_timeout(&instances[n], &inherit);
+			down += instances[n].state == DOWN;
+		}
+		if (stopping) {
+			if (down == n_instances)
+				break;
+			continue;
+		}
+		if (!ready) {
+			unsigned int port = not_listening();
+
+			if (!port) {
+				ready = true;
+				tell_ready();
+			} else if (now_ms() >= listen_deadline) {
+				report("run", "nothing listens on port %u after %u s, stopping; see what the server said or give --wait-listen more",
+				       port, wait_listen);
+				stopping = failed = true;
+			}
+		}
+		if (!stopping && hopeless()) {
+			report("run", "no server stays up, giving up; see what the servers said, or run one by hand");
+			stopping = failed = true;
+		}
+		if (stopping)
+			stop_all();
+	}
+	for (n = 0; n < n_instances; n++)
+		failed |= instances[n].unclean;
+	return failed ? EXIT_REFUSED : EXIT_DONE;
+}
+
+static int run_run(char **command)
+{
+	const char *conf_dir = NULL;
+	int status = EXIT_REFUSED;
+	char *text = NULL;
+	int signal_fd;
+	size_t n;
+
+	check_usage(command);
+	if (!check_cpus() || !check_ports())
+		return EXIT_REFUSED;
+	n_instances = cpus.n * per_core;
+	instances = calloc(n_instances, sizeof(*instances));
+	if (!instances)
+		abort();
+	/* From here on a signal must not end us before we have tidied up. */
+	signal_fd = take_signals();
+	if (signal_fd < 0)
+		goto out;
+	if (template) {
+		text = conf_read(template);
+		conf_dir = text ? conf_dir_make() : NULL;
+		if (!conf_dir)
+			goto out;
+	}
+	if (!init_instances(command, conf_dir) || (text && !write_confs(text)))
+		goto out_dir;
+	keeper = keeper_start(n_instances);
+	if (keeper < 0) {
+		report("run", "cannot fork: %s", strerror(errno));
+		goto out_dir;
+	}
+	set_memory_policy();
+	status = supervise(signal_fd);
+	keeper_end();
+out_dir:
+	conf_dir_remove();
+out:
+	for (n = 0; n < n_instances; n++)
+		instance_free(&instances[n]);
+	free(instances);
+	free(text);
+	if (signal_fd >= 0)
+		close(signal_fd);
+	return status;
+}
+
+const struct command run = {
+	.name = "run",
+	.summary = "start a pinned server instance on each CPU of a list, and keep it running",
+	.options = options,
+	.operands = "-- COMMAND [ARGUMENT]...",
+	.notes = notes,
+	.run = run_run,
+};
