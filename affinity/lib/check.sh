@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Everything that can be wrong, looked for before up changes anything.
+#
+# Reads only. What an earlier run of up with the same options made, as the journal
+# tells, is not in the way: up may run again, to mend drift or after kill -9.
+
+ours() { [[ ${KEPT[$*]+x} ]]; }
+
+check_all() {
+	check_tools
+	local nic
+	for nic in "${SLAVES[@]}"; do
+		check_nic "$nic"
+	done
+	check_cpus
+	check_mtu
+	check_bond
+	check_kernel
+	[[ ! $ADDRESS ]] || check_address
+	if [[ $PORT ]]; then
+		check_ports
+		[[ $LISTEN != nft ]] || check_table
+		[[ ! $FIREWALL_CHECK ]] || check_firewall
+	fi
+	check_irqbalance
+}
+
+# check_tool COMMAND PACKAGE
+check_tool() {
+	command -v "$1" >/dev/null || die "$1: not found in PATH; apt-get install $2"
+}
+
+check_tools() {
+	check_tool ip iproute2
+	check_tool ethtool ethtool
+	check_tool modprobe kmod
+	check_tool modinfo kmod
+	check_tool awk mawk
+	check_tool flock util-linux
+	[[ $LISTEN != nft || ! $PORT ]] || check_tool nft nftables
+	[[ $LISTEN != nat || ! $PORT || $FLOWPARCTL ]] ||
+		die "flowparctl: found neither by FLOWPARCTL, nor beside this script, nor in PATH; build it with make -C ctl"
+}
+
+check_nic() {
+	local nic=$1 dir=/sys/class/net/$1 master upper found
+	[[ -d $dir ]] || die "$nic: no such network interface; see ip link"
+	ours master "$nic" && return
+	if master=$(readlink "$dir/master"); then
+		master=${master##*/}
+		[[ ! -d $dir/bonding_slave ]] ||
+			die "$nic: already in bond $master; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
+		die "$nic: already a port of $master; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
+	fi
+	for upper in "$dir"/upper_*; do
+		[[ ! -e $upper ]] ||
+			die "$nic: ${upper##*/upper_} is built on it; remove that, or leave $nic out of --slaves"
+	done
+	# The kernel's own link-local address comes back with the link; it is nobody's choice.
+	found=$(ip -o address show dev "$nic" | awk '!($4 ~ /^fe80:/ && (/ proto kernel_ll / || !/ proto /)) { print $4; exit }')
+	[[ ! $found ]] ||
+		die "$nic: carries address $found; move it to the bond with --address, or remove it with 'ip address del $found dev $nic'"
+	found=$({ ip -o -4 route show table all dev "$nic"; ip -o -6 route show table all dev "$nic"; } 2>/dev/null |
+		awk '!/ proto kernel/ { print $1; exit }')
+	[[ ! $found ]] ||
+		die "$nic: a route to $found leads through it; remove that first, or leave $nic out of --slaves"
+	nic_irqs "$nic"
+	((${#IRQS[@]})) ||
+		die "$nic: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
+}
+
+check_cpus() {
+	local cpu online nic max queues
+	online=$(< /sys/devices/system/cpu/online)
+	for cpu in "${CPUS[@]}"; do
+		list_has "$online" "$cpu" || die "--cpus: CPU $cpu is not there, $online are online; choose among those"
+	done
+	for nic in "${SLAVES[@]}"; do
+		queues=$(wc -w <<< "${NIC_CPUS[$nic]}")
+		((queues > 1)) || continue
+		max=$(ethtool_combined "$nic" 'Pre-set maximums')
+		[[ $max =~ ^[0-9]+$ ]] || max=1
+		((max >= queues)) ||
+			die "--cpus: ${#CPUS[@]} CPUs for ${#SLAVES[@]} NICs, but $nic has $max combined queue(s) by 'ethtool -l $nic' and would need $queues; give at most as many CPUs as NICs, or NICs with more queues"
+	done
+}
+
+check_mtu() {
+	local nic mtu
+	for nic in "${SLAVES[@]}"; do
+		ours master "$nic" && continue
+		mtu=$(get_mtu "$nic")
+		[[ ${MTU:=$mtu} == "$mtu" ]] ||
+			die "$nic: MTU $mtu, but ${SLAVES[0]} has $MTU; give all slaves one MTU with 'ip link set $nic mtu $MTU'"
+	done
+}
+
+check_bond() {
+	[[ ! -e /sys/class/net/$BOND ]] || ours bond "$BOND" ||
+		die "$BOND: already exists; remove it with 'ip link del $BOND', or give another name with --bond"
+}
+
+check_kernel() {
+	local parameters release
+	release=$(uname -r)
+	module_known bonding || die "bonding: no such module for kernel $release; install the package with this kernel's modules"
+	if [[ $POLICY == cpu-bound ]]; then
+		parameters=$(modinfo -F parm bonding 2>/dev/null)
+		[[ $parameters == *cpu-bound* ]] ||
+			die "bonding: this module for kernel $release knows no policy cpu-bound; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
+	fi
+	if [[ $PORT && $LISTEN == nat ]]; then
+		module_known nf_flowpar ||
+			die "nf_flowpar: no such module for kernel $release; build it with make -C /lib/modules/$release/build M=\$PWD modules modules_install, or give --listen nft"
+	fi
+}
+
+module_known() {
+	[[ $(get_module "$1") == loaded ]] || modprobe --show-depends "$1" >/dev/null 2>&1
+}
+
+check_address() {
+	local where
+	where=$(ip -o address show to "${ADDRESS%/*}/32" | awk -v bond="$BOND" '$2 != bond { print $2; exit }')
+	[[ ! $where ]] || die "--address $ADDRESS: $where has it already; remove it with 'ip address del $ADDRESS dev $where'"
+}
+
+# shellcheck disable=SC2153	# PORTS is no slip for PORT
+check_ports() {
+	local port first last range reserved owner
+	if owner=$(port_listener "$PORT"); then
+		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
+	fi
+	# A local connection could be given a per-core port as its own.
+	range=$(< /proc/sys/net/ipv4/ip_local_port_range)
+	read -r first last <<< "$range"
+	reserved=$(< /proc/sys/net/ipv4/ip_local_reserved_ports)
+	for port in "${PORTS[@]}"; do
+		((port < first || port > last)) || { [[ $reserved ]] && list_has "$reserved" "$port"; } ||
+			die "--base-port $BASE_PORT: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${PORTS_LIST}'"
+	done
+	[[ $LISTEN != nat ]] || ours service "$PORT" || [[ $(get_module nf_flowpar) == absent ]] ||
+		[[ $(get_service "$PORT") == absent ]] ||
+		die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del --port $PORT'"
+}
+
+# port_listener PORT: does a TCP socket listen on it? Prints who. From /proc: ss
+# would load a module.
+port_listener() {
+	local inode fd
+	inode=$(awk -v port="$(printf ':%04X' "$1")" '$4 == "0A" && $2 ~ port "$" { print $10; exit }' \
+		/proc/net/tcp /proc/net/tcp6 2>/dev/null || true)
+	[[ $inode ]] || return 1
+	fd=$(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" -print -quit 2>/dev/null || true)
+	[[ ! $fd ]] || { fd=${fd#/proc/}; echo "$(< "/proc/${fd%%/*}/comm") (pid ${fd%%/*})"; }
+}
+
+check_table() {
+	ours table flowpar || [[ $(get_table flowpar) == absent ]] ||
+		die "table ip flowpar: already exists; remove it with 'nft delete table ip flowpar'"
+}
+
+check_firewall() {
+	local chain rule
+	if ((EUID)); then
+		warn "firewall: not looked at, only root may read it; run this as root"
+		return
+	fi
+	firewall_load
+	firewall_drops "${PORTS[@]}" || return 0
+	chain=$REPLY
+	if [[ $chain == 'ip iptables-legacy INPUT' ]]; then
+		chain='iptables-legacy INPUT'
+		rule="iptables-legacy -I INPUT -i $BOND -p tcp -m multiport --dports ${PORTS_LIST} -j ACCEPT"
+	else
+		rule="nft insert rule $chain iifname $BOND tcp dport '{ ${PORTS_LIST//,/, } }' accept"
+	fi
+	die "firewall: chain $chain would drop the per-core ports; let them in with: $rule"
+}
+
+check_irqbalance() {
+	local comm pid nic have banned=''
+	for comm in /proc/[0-9]*/comm; do
+		grep -qsx irqbalance "$comm" || continue
+		pid=${comm#/proc/} pid=${pid%/comm}
+		for nic in "${SLAVES[@]}"; do
+			nic_irqs "$nic"
+			banned+=$(printf ' --banirq=%s' "${IRQS[@]}")
+		done
+		# All our interrupts banned on its command line: it keeps its hands off.
+		have=" $(tr '\0' ' ' < "/proc/$pid/cmdline") "
+		for REPLY in $banned; do
+			[[ $have == *" $REPLY "* ]] || {
+				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; put IRQBALANCE_ARGS=\"${banned# }\" into /etc/default/irqbalance and restart it"
+				return
+			}
+		done
+	done
+}

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Would the firewall drop the per-core ports? Reads the ruleset, changes nothing.
+#
+# Where on the flow's way: after the public port was rewritten to a per-core port,
+# before the socket: the filter chains at the input hook see the per-core port.
+#
+# A new TCP connection over IPv4 that comes in on the bond is walked through the
+# chains. A rule matches yes, no or maybe (it asks for something that differs from
+# client to client, a source address say, or that this file does not know). "Maybe"
+# never drops, since it does not drop everyone; it lets pass only if the rule names
+# the port, since then the administrator has thought of it.
+
+declare -A FW_RULES=()	# "ip filter INPUT" -> its rules, one a line
+declare -A FW_POLICY=()	# the same, base chains at the input hook only -> policy
+declare -A FW_SETS=()	# "ip filter NAME" -> elements
+FW_BASE=()		# those base chains, in order
+
+# firewall_read: takes `nft -s list ruleset` or what iptables-restore-translate
+# prints, from standard input
+firewall_read() {
+	local line table='' chain='' set='' word
+	while IFS= read -r line; do
+		line=${line#"${line%%[![:space:]]*}"}
+		# Free text must not read like a rule.
+		[[ $line != *' comment "'* ]] || line=${line%% comment \"*}
+		while [[ $line =~ ^(.*)\ prefix\ \"[^\"]*\"(.*)$ ]]; do
+			line=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+		done
+		line=${line//\"/}
+		case $line in
+		'add rule '*)
+			read -r _ _ word table chain line <<< "$line"
+			FW_RULES[$word $table $chain]+=$line$'\n' ;;
+		'add chain '*)
+			read -r _ _ word table chain line <<< "$line"
+			firewall_base "$word $table $chain" "$line" ;;
+		'table '*' {')	table=${line#table } table=${table% '{'} chain='' set='' ;;
+		'chain '*' {')	chain=${line#chain } chain=${chain% '{'} set='' ;;
+		'set '*' {'|'map '*' {') set=${line#* } set=${set% '{'} chain='' ;;
+		'elements = {'*)	FW_SETS[$table $set]=${line#elements = } ;;
+		'}')	if [[ $chain || $set ]]; then chain='' set=''; else table=''; fi ;;
+		'type '*' hook '*)	firewall_base "$table $chain" "$line" ;;
+		*)	if [[ $chain ]]; then
+				FW_RULES[$table $chain]+=$line$'\n'
+			elif [[ $set && ${FW_SETS[$table $set]:-} ]]; then
+				FW_SETS[$table $set]+=" $line"	# long lists go on over several lines
+			fi ;;
+		esac
+	done
+}
+
+firewall_base() {	# firewall_base "FAMILY TABLE CHAIN" "type filter hook input ..."
+	[[ $1 == @(ip|inet)\ * && $2 == *'type filter hook input '* ]] || return 0
+	FW_BASE+=("$1")
+	FW_POLICY[$1]=accept
+	[[ $2 != *'policy drop'* ]] || FW_POLICY[$1]=drop
+}
+
+# firewall_member VALUE WORDS: is VALUE in "8000", "{ 22, 8000-8100 }", "a,b", "bond*"?
+firewall_member() {
+	local element
+	for element in ${2//[\{\},]/ }; do
+		if [[ $element == *-* && $1 =~ ^[0-9]+$ && $element =~ ^[0-9]+-[0-9]+$ ]]; then
+			((${element%-*} <= $1 && $1 <= ${element#*-})) && return
+		elif [[ $element == *'*' && $1 == "${element%'*'}"* || $1 == "$element" ]]; then
+			return
+		fi
+	done
+	return 1
+}
+
+# The operand of a match starts at WORDS[AT]: into OPERAND, AT moves behind it.
+firewall_operand() {
+	OPERAND='' NEGATED=''
+	case ${WORDS[AT]:-} in
+	'!=') NEGATED=yes; AT=$((AT + 1)) ;;
+	'=='|vmap) AT=$((AT + 1)) ;;
+	esac
+	if [[ ${WORDS[AT]:-} == '{' ]]; then
+		while [[ ${WORDS[AT]:-'}'} != '}' ]]; do
+			OPERAND+=" ${WORDS[AT]}" AT=$((AT + 1))
+		done
+	else
+		OPERAND=${WORDS[AT]:-}
+	fi
+	AT=$((AT + 1))
+	[[ $OPERAND != @* ]] || OPERAND=${FW_SETS[$FW_TABLE ${OPERAND#@}]:-$OPERAND}
+}
+
+# firewall_match VALUE: compares it with the operand; into MATCH. A verdict map's
+# verdict goes into VERDICT.
+firewall_match() {
+	local pair
+	if [[ ${WORDS[AT]:-} == . ]]; then	# a concatenation: more than this file reads
+		MATCH=maybe
+		return 0
+	fi
+	if [[ ${WORDS[AT]:-} == vmap ]]; then
+		firewall_operand
+		while IFS= read -r pair; do
+			if firewall_member "$1" "${pair%%:*}"; then
+				read -ra VERDICT <<< "${pair#*:}"
+				return 0
+			fi
+		done <<< "${OPERAND//[,\{\}]/$'\n'}"
+		MATCH=no
+		return 0
+	fi
+	firewall_operand
+	if [[ $OPERAND == @* ]]; then
+		MATCH=maybe
+	elif firewall_member "$1" "$OPERAND"; then
+		[[ ! $NEGATED ]] || MATCH=no
+	else
+		[[ $NEGATED ]] || MATCH=no
+	fi
+}
+
+# firewall_rule RULE PORT: sets MATCH (yes, no, maybe), NAMED (the rule names the
+# port) and VERDICT (words; empty if the rule has none)
+firewall_rule() {
+	local WORDS AT=0 OPERAND NEGATED before
+	read -ra WORDS <<< "$1"
+	MATCH=yes NAMED='' VERDICT=()
+	while ((AT < ${#WORDS[@]})); do
+		before=$MATCH
+		case "${WORDS[AT]} ${WORDS[AT + 1]:-}" in
+		'tcp dport'|'th dport')
+			AT=$((AT + 2))
+			firewall_match "$2"
+			[[ $MATCH == no ]] || NAMED=yes ;;
+		'ct state')		AT=$((AT + 2)); firewall_match new ;;
+		'ip protocol'|'meta l4proto') AT=$((AT + 2)); firewall_match tcp ;;
+		'meta nfproto')		AT=$((AT + 2)); firewall_match ipv4 ;;
+		'iifname '*|'iif '*)	AT=$((AT + 1)); firewall_match "$BOND" ;;
+		'udp '*|'icmp '*|'icmpv6 '*|'ip6 '*|'sctp '*|'dccp '*|'esp '*|'ah '*|'igmp '*|'arp '*)
+			MATCH=no ;;
+		'counter '*)		AT=$((AT + 1)) ;;
+		'log '*)		AT=$((AT + 1)) ;;
+		'level '*|'group '*)	AT=$((AT + 2)) ;;
+		'accept '*|'drop '*|'reject '*|'return '*|'jump '*|'goto '*|'queue '*|'continue '*)
+			VERDICT=("${WORDS[@]:AT}")
+			AT=${#WORDS[@]} ;;
+		*)	MATCH=maybe AT=$((AT + 1)) ;;
+		esac
+		[[ $before == yes || $MATCH == no ]] || MATCH=maybe
+		[[ $MATCH != no ]] || return 0
+	done
+}
+
+# firewall_walk "FAMILY TABLE CHAIN" PORT: prints accept, drop or nothing
+firewall_walk() {
+	local rule FW_TABLE=${1% *} MATCH NAMED VERDICT answer
+	while IFS= read -r rule; do
+		[[ $rule ]] || continue
+		firewall_rule "$rule" "$2"
+		[[ $MATCH != no ]] || continue
+		case ${VERDICT[0]:-} in
+		accept|queue)
+			[[ $MATCH == maybe && ! $NAMED ]] || { echo accept; return; } ;;
+		drop|reject)
+			[[ $MATCH == maybe ]] || { echo drop; return; } ;;
+		jump|goto)
+			answer=$(firewall_walk "$FW_TABLE ${VERDICT[1]}" "$2")
+			[[ $MATCH == maybe && $answer != accept ]] || [[ ! $answer ]] || { echo "$answer"; return; }
+			[[ $MATCH == maybe || ${VERDICT[0]} == jump ]] || return 0 ;;
+		return)
+			[[ $MATCH == maybe ]] || return 0 ;;
+		esac
+	done <<< "${FW_RULES[$1]:-}"
+}
+
+# firewall_drops PORT...: the first base chain that would drop one of them, into
+# REPLY, and what it does; fails if none would
+firewall_drops() {
+	local chain port answer
+	for chain in "${FW_BASE[@]}"; do
+		for port; do
+			answer=$(firewall_walk "$chain" "$port")
+			if [[ ${answer:-${FW_POLICY[$chain]}} == drop ]]; then
+				REPLY=$chain
+				return 0
+			fi
+		done
+	done
+	return 1
+}
+
+# firewall_load: the rulesets of this network namespace. Asking would load the
+# modules, and without the modules there are no rules: ask only who is there.
+firewall_load() {
+	local text
+	if [[ ! -r /proc/kallsyms ]] || grep -qw nft_do_chain /proc/kallsyms; then
+		text=$(nft -s list ruleset) || die "nft list ruleset: failed, see above; mend that, or give --no-firewall-check"
+		firewall_read <<< "$text"
+	fi
+	if grep -qsx filter /proc/net/ip_tables_names; then
+		text=$(iptables-legacy-save -t filter | iptables-restore-translate -f /dev/stdin) ||
+			die "iptables-legacy-save: failed, see above; mend that, or give --no-firewall-check"
+		firewall_read <<< "${text//' ip filter '/ ip iptables-legacy }"
+	fi
+}

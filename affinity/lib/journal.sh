@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The journal: what each setting was before up changed it, and the way back.
+#
+# /run/flowpar is all the state there is:
+#   config    what up was asked for, one NAME=VALUE a line, and how far it came
+#   journal   KIND <tab> OBJECT <tab> VALUE, the original values, oldest first
+# Invariant: a line is in the journal before its setting changes, once, and stays
+# until the setting is back. So down can start after any end of up, kill -9
+# included, and after any end of down itself. A last line without its newline was
+# cut off while being written: its setting has not changed, it does not count.
+
+STATE=/run/flowpar
+JOURNAL=$STATE/journal
+CONFIG=$STATE/config
+ENTRIES=()		# the journal's lines
+declare -A KEPT=()	# "KIND OBJECT" -> original value
+declare -A FORESEEN=()	# with --dry-run: what settings would be by now
+
+# One run at a time. The lock is on the directory itself, so it leaves nothing
+# behind; a directory that was removed while we waited is not the one to hold.
+journal_lock() {
+	while :; do
+		mkdir -p "$STATE"
+		exec {LOCK}< "$STATE"
+		# Not at once: the last command of a killed run may still hold it for a moment.
+		flock -w 3 "$LOCK" ||
+			die "$STATE: another setup-flowpar.sh is at work; wait for it to end"
+		[[ ! $STATE -ef /proc/self/fd/$LOCK ]] || return 0
+		exec {LOCK}<&-
+	done
+}
+
+journal_read() {
+	local line kind object value
+	ENTRIES=() KEPT=()
+	[[ -r $JOURNAL ]] || return 0
+	while IFS= read -r line; do
+		ENTRIES+=("$line")
+		IFS=$'\t' read -r kind object value <<< "$line"
+		KEPT[$kind $object]=$value
+	done < "$JOURNAL"
+}
+
+# journal_cut COUNT: keep the first COUNT lines (one system call, so all or nothing)
+journal_cut() {
+	local i bytes=0
+	[[ -e $JOURNAL ]] || return 0
+	for ((i = 0; i < $1; i++)); do
+		bytes=$((bytes + ${#ENTRIES[i]} + 1))
+	done
+	truncate -s "$bytes" "$JOURNAL"
+}
+
+# now KIND OBJECT: prints the value; fails if there is no such object
+now() {
+	if [[ ${FORESEEN[$1 $2]+x} ]]; then
+		echo "${FORESEEN[$1 $2]}"
+	else
+		"get_$1" "$2"
+	fi
+}
+
+foresee() {
+	[[ ! $DRY_RUN ]] || FORESEEN[$1 $2]=$3
+}
+
+# keep KIND OBJECT: record the original value, the first time only
+keep() {
+	local value
+	[[ $MODE == apply && ! ${KEPT[$1 $2]+x} ]] || return 0
+	value=$(now "$1" "$2") || return 0
+	KEPT[$1 $2]=$value
+	[[ ! $DRY_RUN ]] || return 0
+	ENTRIES+=("$1"$'\t'"$2"$'\t'"$value")
+	printf '%s\n' "${ENTRIES[-1]}" >> "$JOURNAL"
+}
+
+# want KIND OBJECT VALUE: make it so (up), or say where it is not so (verify)
+want() {
+	local found
+	found=$(now "$1" "$2") || found=absent
+	[[ $found != "$3" ]] || return 0
+	if [[ $MODE == check ]]; then
+		# A dry run of the setting prints its commands.
+		# shellcheck disable=SC2030
+		drift "$1 $2" "set to $3, found $found" "$(DRY_RUN=yes; "set_$1" "$2" "$3")"
+	else
+		"set_$1" "$2" "$3"
+		foresee "$1" "$2" "$3"
+	fi
+}
+
+# drift OBJECT "what was found" COMMANDS: one line of verify
+drift() {
+	local mend=${3//'[#] '/}
+	DRIFTS=$((DRIFTS + 1))
+	printf 'setup-flowpar.sh: %s: %s; mend it with: %s\n' "$1" "$2" "${mend//$'\n'/ && }"
+}
+
+undo() {	# undo KIND OBJECT ORIGINAL
+	local found
+	if ! found=$(now "$1" "$2"); then
+		echo "$1 $2: gone, nothing to bring back"
+	elif [[ $found != "$3" ]]; then
+		"set_$1" "$2" "$3"
+		foresee "$1" "$2" "$3"
+	fi
+}
+
+# Bring everything back, newest first. One setting that does not go back does not
+# keep the others: they are restored, it stays in the journal, and down can try
+# again, since undoing what is undone does nothing.
+# shellcheck disable=SC2031	# DRY_RUN changes in want's subshell only
+undo_all() {
+	local i kind object value failed=0
+	for ((i = ${#ENTRIES[@]} - 1; i >= 0; i--)); do
+		IFS=$'\t' read -r kind object value <<< "${ENTRIES[i]}"
+		if [[ $DRY_RUN ]]; then
+			undo "$kind" "$object" "$value"
+		elif ! (undo "$kind" "$object" "$value"); then
+			failed=1
+		elif ((!failed)); then
+			journal_cut "$i"
+		fi
+	done
+	[[ ! $DRY_RUN ]] || return 0
+	if ((failed)); then
+		warn "$JOURNAL: not everything could be brought back, see above; mend that and run setup-flowpar.sh down again"
+		return 1
+	fi
+	rm -f "$JOURNAL" "$CONFIG" "$CONFIG.new"
+	rmdir "$STATE"
+}
+
+# --- what up was asked for ----------------------------------------------------
+
+CONFIG_NAMES=(BOND SLAVES CPUS ADDRESS PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
+
+config_text() {
+	local name
+	for name in "${CONFIG_NAMES[@]}"; do
+		declare -n variable=$name
+		printf '%s=%s\n' "$name" "${variable[*]}"
+	done
+}
+
+config_write() {	# config_write begun|complete
+	{ config_text; printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS"; } > "$CONFIG.new"
+	mv "$CONFIG.new" "$CONFIG"
+}
+
+config_read() {
+	local name value
+	[[ -r $CONFIG ]] || return 1
+	while IFS='=' read -r name value; do
+		case $name in
+		SLAVES|CPUS) read -ra "${name?}" <<< "$value" ;;
+		*) printf -v "$name" %s "$value" ;;
+		esac
+	done < "$CONFIG"
+}

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2153
+# Every kind of setting of the machine that up changes: how to read and how to set it.
+#
+# A setting is a kind, an object and a value: irq eth0/2 = 5. For each KIND there are
+#   get_KIND OBJECT        prints the value now; fails if there is no such object
+#   set_KIND OBJECT VALUE  prints and runs the commands that set it
+# up, down and verify are nothing but walks over settings, so what one of them
+# sets the others restore and compare: no kind can be forgotten by one of them.
+
+# The interrupts of a NIC, ascending, into IRQS. An irq object names them by place
+# (eth0/0, eth0/1, ...): drivers may get other numbers when queues change.
+nic_irqs() {
+	local device=/sys/class/net/$1/device path found=()
+	# A virtio NIC hangs off a virtio device; the vectors are the PCI function's above.
+	# Not for others: above a NIC is the bridge, with interrupts of its own.
+	[[ $(readlink "$device/subsystem") != */virtio ]] || device=$device/..
+	for path in "$device"/msi_irqs/*; do
+		[[ ! -e /proc/irq/${path##*/}/smp_affinity_list ]] || found[${path##*/}]=1
+	done
+	if ((${#found[@]} == 0)) && [[ -r $device/irq ]]; then
+		path=$(< "$device/irq")
+		((path == 0)) || [[ ! -e /proc/irq/$path/smp_affinity_list ]] || found[path]=1
+	fi
+	IRQS=("${!found[@]}")
+}
+
+# irq_name IRQ: what /proc/interrupts calls it; nothing while nobody has requested it
+irq_name() {
+	local path
+	for path in /proc/irq/"$1"/*/; do
+		path=${path%/}
+		[[ ${path##*/} == '*' ]] || echo "${path##*/}"
+		return
+	done
+}
+
+# irq_queue IRQ: the queue it serves, by the names drivers give: virtio0-input.3,
+# eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci. Configuration and link interrupts: 0.
+irq_queue() {
+	local name
+	name=$(irq_name "$1")
+	if [[ ${name,,} =~ (input|output|rx|tx|comp|queue|q)[-._]?([0-9]+) ]]; then
+		echo "${BASH_REMATCH[2]}"
+	else
+		echo 0
+	fi
+}
+
+# --- modules ------------------------------------------------------------------
+
+get_module() {	# loaded (also: built in) or absent
+	if grep -qs "^$1 " /proc/modules || [[ $(modinfo -F filename "$1" 2>/dev/null) == '(builtin)' ]]; then
+		echo loaded
+	else
+		echo absent
+	fi
+}
+
+set_module() {
+	case $2 in
+	loaded)
+		if [[ $1 == bonding ]]; then
+			run modprobe bonding max_bonds=0	# or it makes a round-robin bond0 of its own
+		else
+			run modprobe "$1"
+		fi ;;
+	absent)
+		# Since up loaded it others may have come to need it; then it is theirs.
+		local users
+		users=$(module_users "$1")
+		if [[ $users ]]; then
+			echo "$1: stays loaded, in use by $users"
+		else
+			run rmmod "$1"
+		fi ;;
+	esac
+}
+
+# module_users MODULE: who but us uses it. Bonds hold no reference on bonding: it
+# would take the bonds of every network namespace along.
+module_users() {
+	local bond namespace count
+	[[ ! $DRY_RUN ]] || return 0
+	count=$(awk -v name="$1" '$1 == name { print $3 }' /proc/modules)
+	((count == 0)) || { echo "$count others"; return; }
+	[[ $1 == bonding ]] || return 0
+	for namespace in /proc/[0-9]*/ns/net /run/netns/*; do
+		bond=$(nsenter --net="$namespace" ip -o link show type bond 2>/dev/null | awk -F': ' '{ print $2; exit }')
+		[[ ! $bond ]] || { echo "bond $bond"; return; }
+	done
+}
+
+# --- the bond and its slaves ----------------------------------------------------
+
+get_bond() {	# its mode, or absent
+	if [[ -d /sys/class/net/$1/bonding ]]; then
+		read -r REPLY _ < "/sys/class/net/$1/bonding/mode"
+		echo "$REPLY"
+	else
+		echo absent
+	fi
+}
+
+set_bond() {
+	if [[ $2 == absent ]]; then
+		run ip link del "$1"
+	else
+		run ip link add "$1" type bond mode "$2" miimon 100 lacp_rate fast
+		foresee option "$1/miimon" 100
+		foresee option "$1/lacp_rate" fast
+		foresee mtu "$1" 1500
+	fi
+}
+
+# An option of the bond, OBJECT bond0/NAME, always through sysfs: an unpatched
+# iproute2 knows no new policy's name.
+get_option() {
+	read -r REPLY _ 2>/dev/null < "/sys/class/net/${1%/*}/bonding/${1#*/}" || return 1
+	echo "$REPLY"
+}
+
+set_option() {
+	put "$2" "/sys/class/net/${1%/*}/bonding/${1#*/}" && return
+	[[ $2 != cpu-bound ]] ||
+		die "${1%/*}: the loaded bonding module refuses policy cpu-bound with \"$PUT_SAID\"; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
+	die "${1%/*}: the kernel refuses $2 for ${1#*/} with \"$PUT_SAID\"; see dmesg for its reason"
+}
+
+get_link() {	# up or down, as set, whatever the carrier
+	local flags
+	read -r flags 2>/dev/null < "/sys/class/net/$1/flags" || return 1
+	if ((flags & 1)); then echo up; else echo down; fi
+}
+
+set_link() {
+	run ip link set "$1" "$2"
+}
+
+get_mtu() {
+	cat "/sys/class/net/$1/mtu" 2>/dev/null
+}
+
+set_mtu() {
+	run ip link set "$1" mtu "$2"
+}
+
+# The bond keeps a slave's MAC address and MTU itself and gives them back when it
+# releases the slave; it also closes it, so up or down is a setting of its own.
+get_master() {
+	[[ -d /sys/class/net/$1 ]] || return 1
+	REPLY=$(readlink "/sys/class/net/$1/master") || REPLY=none
+	echo "${REPLY##*/}"
+}
+
+set_master() {
+	if [[ $2 == none ]]; then
+		run ip link set "$1" nomaster
+		foresee link "$1" down
+	else
+		[[ $(now link "$1") == down ]] || run ip link set "$1" down
+		run ip link set "$1" master "$2"
+	fi
+}
+
+get_cpus() {
+	cat "/sys/class/net/$1/bonding_slave/cpus" 2>/dev/null
+}
+
+set_cpus() {
+	must_put "$2" "/sys/class/net/$1/bonding_slave/cpus"
+}
+
+get_address() {	# OBJECT bond0, VALUE 10.77.0.1/24: several may be there, only ours counts
+	[[ -d /sys/class/net/$1 ]] || return 1
+	ip -o -4 address show dev "$1" | awk -v want="$ADDRESS" '$4 == want { found = 1 } END { print found ? want : "none" }'
+}
+
+set_address() {
+	run ip address add "$2" dev "$1"
+}
+
+# --- interrupts and queues --------------------------------------------------------
+
+irq_of() {	# irq_of eth0/2: its number
+	nic_irqs "${1%/*}"
+	REPLY=${IRQS[${1#*/}]:-}
+	[[ $REPLY ]]
+}
+
+get_irq() {
+	irq_of "$1" || return 1
+	cat "/proc/irq/$REPLY/smp_affinity_list" 2>/dev/null
+}
+
+set_irq() {
+	local irq effective
+	irq_of "$1" || die "irq $1: gone; see /proc/interrupts"
+	irq=$REPLY
+	put "$2" "/proc/irq/$irq/smp_affinity_list" && return
+	effective=$(cat "/proc/irq/$irq/effective_affinity_list" 2>/dev/null || true)
+	[[ $effective == "$2" ]] ||
+		die "irq $irq ($(irq_name "$irq") of ${1%/*}): the kernel refuses CPU $2 with \"$PUT_SAID\" and it stays on CPU ${effective:-unknown}; give this NIC that CPU with --cpus, or use another NIC"
+	warn "irq $irq ($(irq_name "$irq") of ${1%/*}): the kernel refuses to move it (\"$PUT_SAID\"), but it is on CPU $2 as wanted; left as it is"
+	FIXED_IRQS+=" $1"
+}
+
+queue_file() {	# queue_file eth0/rx-0 rps_cpus
+	echo "/sys/class/net/${1%/*}/queues/${1#*/}/$2"
+}
+
+# Receive packet steering hands a packet to another CPU than the interrupt's.
+get_rps() {
+	REPLY=$(cat "$(queue_file "$1" rps_cpus)" 2>/dev/null) || return 1
+	list_mask_short "$REPLY"
+}
+
+set_rps() {
+	must_put "$2" "$(queue_file "$1" rps_cpus)"
+}
+
+# Transmit steering: the kernel answers ENOENT on a NIC with a single queue.
+get_xps() {
+	REPLY=$(cat "$(queue_file "$1" xps_cpus)" 2>/dev/null) || return 1
+	list_mask_short "$REPLY"
+}
+
+set_xps() {
+	must_put "$2" "$(queue_file "$1" xps_cpus)"
+}
+
+# ethtool_combined NIC "Pre-set maximums"|"Current hardware settings"
+ethtool_combined() {
+	ethtool -l "$1" 2>/dev/null |
+		awk -v part="$2" 'index($0, part) { on = 1 } on && /^Combined:/ { print $2; exit }'
+}
+
+get_channels() {
+	REPLY=$(ethtool_combined "$1" 'Current hardware settings')
+	[[ $REPLY =~ ^[0-9]+$ ]] && echo "$REPLY"
+}
+
+set_channels() {
+	run ethtool -L "$1" combined "$2"
+}
+
+# --- the service --------------------------------------------------------------
+
+# flowparctl_path: FLOWPARCTL if that is set, else beside this script, else PATH's
+flowparctl_path() {
+	if [[ ${FLOWPARCTL:-} ]]; then
+		command -v "$FLOWPARCTL"
+	elif [[ -x $HERE/../out/bin/flowparctl ]]; then
+		realpath "$HERE/../out/bin/flowparctl"
+	else
+		command -v flowparctl
+	fi
+}
+
+# With --listen nat. OBJECT is the public port, VALUE "BASE-PORT STRIDE PER-CORE CPUS".
+get_service() {
+	local list
+	if [[ $(get_module nf_flowpar) == absent ]]; then
+		echo absent
+	elif list=$("$FLOWPARCTL" service list 2>/dev/null); then
+		awk -v port="$1" '$1 == "tcp" && $2 == "*:" port { print $3, $4, $5, $6; found = 1 }
+			END { if (!found) print "absent" }' <<< "$list"
+	else
+		echo unknown
+	fi
+}
+
+set_service() {
+	local base stride per_core cpus
+	read -r base stride per_core cpus <<< "$2"
+	[[ $2 == absent || $(now service "$1") == absent ]] || set_service "$1" absent
+	if [[ $2 == absent ]]; then
+		run "$FLOWPARCTL" service del --port "$1"
+	else
+		run "$FLOWPARCTL" service add --port "$1" --base-port "$base" --stride "$stride" \
+			--per-core "$per_core" --cpus "$cpus"
+	fi
+}
+
+# With --listen nft. OBJECT is the table's name, VALUE its text on one line.
+get_table() {
+	local text
+	if text=$(nft -s list table ip "$1" 2>/dev/null); then
+		one_line <<< "$text"
+	else
+		echo absent
+	fi
+}
+
+set_table() {
+	[[ $2 == absent || $(now table "$1") == absent ]] || set_table "$1" absent
+	if [[ $2 == absent ]]; then
+		run nft delete table ip "$1"
+	else
+		run nft "$2"
+	fi
+}
+
+# one_line: what nft lists, as nft takes it on a command line
+one_line() {
+	awk '{ $1 = $1; printf "%s%s%s", before, $0, (/[{;]$/ || $0 == "}") ? "" : ";"; before = " " }'
+}

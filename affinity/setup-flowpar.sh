@@ -1,0 +1,389 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# setup-flowpar.sh: one core from a NIC's interrupt to the answer's way out.
+#
+#   eth0 --irq--> CPU 0 --> :8000 --\
+#   eth1 --irq--> CPU 1 --> :8008 ---> bond0 (802.3ad, cpu-bound): CPU k answers through ethk
+#   ...
+#
+# Beside the flow's way, as root: it sets the way up and takes it down. The original
+# values are in /run/flowpar (lib/journal.sh owns it) before anything changes, so
+# down brings the machine back from wherever up stopped.
+#
+# Read on in: configuration() below, what up sets and in which order; lib/setting.sh,
+# how each setting is read and set; lib/check.sh, what is looked at first.
+set -euo pipefail
+export LC_ALL=C		# lengths are bytes, messages are the ones we know
+
+HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+# shellcheck source-path=SCRIPTDIR
+. "$HERE/lib/say.sh"
+. "$HERE/lib/list.sh"
+. "$HERE/lib/setting.sh"
+. "$HERE/lib/journal.sh"
+. "$HERE/lib/firewall.sh"
+. "$HERE/lib/check.sh"
+. "$HERE/lib/lacp.sh"
+. "$HERE/lib/report.sh"
+
+# What the administrator asks for.
+BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
+LISTEN=nat POLICY=cpu-bound
+LACP_TIMEOUT=10 FIREWALL_CHECK=yes
+
+# What follows from that, and from the machine (derive, check_mtu).
+declare -A NIC_CPUS=()	# slave -> its CPUs
+declare -A CPU_PORT=()	# CPU -> its first port
+PORTS=() PORTS_LIST=''	# all per-core ports
+MTU=''			# of the slaves, so of the bond
+
+# How the run goes.
+MODE=apply		# or check: configuration() only compares
+STAGE=''		# how far an earlier up came: begun or complete
+FIXED_IRQS=''		# irq settings that the kernel does not let us set, but right
+DRIFTS=0
+ROLL_BACK=''
+
+usage() {
+	cat <<'END'
+usage: setup-flowpar.sh up --bond NAME --slaves NIC,NIC,... [option]...
+       setup-flowpar.sh down | status | verify
+
+up      makes an 802.3ad bond of the slaves with transmit policy cpu-bound, gives
+        each NIC's interrupts to a core, and sets up the service; again: mends drift
+down    brings back everything that up changed, wherever up or down stopped
+status  shows the bond, its slaves and the service
+verify  compares every setting with what up set and names the command that mends it
+
+  --cpus LIST          CPUs, dealt to the slaves in turn (the first online CPUs, one a slave)
+  --address CIDR       IPv4 address of the bond, 192.0.2.1/24
+  --port P             public TCP port of the service; needs --base-port
+  --base-port B        the first core's port; the next core's is B + stride
+  --stride S           distance between two cores' ports (8)
+  --per-core K         server instances a core, at B, B + 1, ... (1)
+  --listen nat|nft     who rewrites ports: nf_flowpar, or nftables with conntrack (nat)
+  --policy POLICY      xmit_hash_policy (cpu-bound); layer3+4 for an unpatched kernel
+  --lacp-timeout S     how long to wait for the switch (10)
+  --no-firewall-check  do not look for rules that would drop the per-core ports
+  --dry-run            with any command: print the commands, change nothing
+
+Exit status: 0 done, 1 refused, failed or (verify) drifted, 2 usage error.
+END
+}
+
+# --- command line -------------------------------------------------------------
+
+number() {	# number OPTION VALUE MIN MAX
+	if ! [[ $2 =~ ^[0-9]{1,5}$ ]] || ((10#$2 < $3 || 10#$2 > $4)); then
+		die_usage "$1 $2: want a number from $3 to $4"
+	fi
+}
+
+options() {
+	local count=$# option nic cpu
+	while (($#)); do
+		option=$1
+		shift
+		case $option in
+		--dry-run) DRY_RUN=yes; count=$((count - 1)); continue ;;
+		--no-firewall-check) FIREWALL_CHECK='' ; continue ;;
+		-h|--help) usage; exit ;;
+		--bond|--slaves|--cpus|--address|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout)
+			(($#)) || die_usage "$option: wants a value" ;;
+		*) die_usage "$option: unknown option" ;;
+		esac
+		case $option in
+		--bond)
+			[[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$ ]] || die_usage "--bond $1: not a name for an interface"
+			BOND=$1 ;;
+		--slaves)
+			IFS=, read -ra SLAVES <<< "$1"
+			for nic in "${SLAVES[@]}"; do
+				[[ $nic =~ ^[^/[:space:]]{1,15}$ && $nic != .* ]] || die_usage "--slaves $1: '$nic' is no name of an interface"
+			done
+			[[ $(printf '%s\n' "${SLAVES[@]}" | sort | uniq -d) == '' ]] || die_usage "--slaves $1: a NIC is named twice" ;;
+		--cpus)
+			cpu=$(list_expand "$1") || die_usage "--cpus $1: want a list of CPUs like 0-3,8"
+			read -ra CPUS <<< "$cpu"
+			[[ $(printf '%s\n' "${CPUS[@]}" | sort | uniq -d) == '' ]] || die_usage "--cpus $1: a CPU is named twice" ;;
+		--address)
+			[[ $1 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "--address $1: want an IPv4 address with its prefix length like 192.0.2.1/24"
+			ADDRESS=$1 ;;
+		--port)		number "$option" "$1" 1 65535; PORT=$((10#$1)) ;;
+		--base-port)	number "$option" "$1" 1 65535; BASE_PORT=$((10#$1)) ;;
+		--stride)	number "$option" "$1" 1 4096; STRIDE=$((10#$1)) ;;
+		--per-core)	number "$option" "$1" 1 4096; PER_CORE=$((10#$1)) ;;
+		--lacp-timeout)	number "$option" "$1" 1 3600; LACP_TIMEOUT=$((10#$1)) ;;
+		--listen)
+			[[ $1 == @(nat|nft) ]] || die_usage "--listen $1: want nat or nft"
+			LISTEN=$1 ;;
+		--policy)
+			[[ $1 == @(cpu-bound|layer2|layer2+3|layer3+4|encap2+3|encap3+4|vlan+srcmac) ]] ||
+				die_usage "--policy $1: want cpu-bound or one of the kernel's, such as layer3+4"
+			POLICY=$1 ;;
+		esac
+		shift
+	done
+	[[ $COMMAND == up ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
+	[[ $COMMAND != up ]] || options_complete
+}
+
+options_complete() {
+	[[ $BOND ]] || die_usage "up: --bond is missing"
+	((${#SLAVES[@]})) || die_usage "up: --slaves is missing"
+	[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
+	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
+	((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
+	[[ $LISTEN == nat || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat"
+	if ((${#CPUS[@]} == 0)); then
+		read -ra CPUS <<< "$(list_expand "$(< /sys/devices/system/cpu/online)")"
+		CPUS=("${CPUS[@]:0:${#SLAVES[@]}}")
+	fi
+	[[ ! $PORT ]] || ((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
+		die_usage "--base-port $BASE_PORT: the last core's port would be beyond 65535"
+}
+
+derive() {
+	local i cpu port ascending=() most=${#CPUS[@]}
+	# CPUs and slaves are dealt like cards, so either may be the shorter list.
+	((most >= ${#SLAVES[@]})) || most=${#SLAVES[@]}
+	for ((i = 0; i < most; i++)); do
+		NIC_CPUS[${SLAVES[i % ${#SLAVES[@]}]}]+=" ${CPUS[i % ${#CPUS[@]}]}"
+	done
+	[[ $PORT ]] || return 0
+	# The service counts its CPUs in ascending order, whatever order they were given in.
+	for cpu in "${CPUS[@]}"; do
+		ascending[cpu]=$cpu
+	done
+	port=$BASE_PORT
+	for cpu in "${ascending[@]}"; do
+		CPU_PORT[$cpu]=$port
+		for ((i = 0; i < PER_CORE; i++)); do
+			PORTS+=($((port + i)))
+			((port + i != PORT)) || die_usage "--port $PORT: is also the per-core port of CPU $cpu; choose another --base-port"
+		done
+		port=$((port + STRIDE))
+	done
+	PORTS_LIST=$(IFS=,; echo "${PORTS[*]}")
+}
+
+# --- what up sets, in its order; verify walks the same way ----------------------
+
+configuration() {
+	local nic
+	want_module bonding
+	[[ ! $PORT ]] || want_listen_modules
+	keep bond "$BOND"
+	want bond "$BOND" 802.3ad
+	want option "$BOND/miimon" 100
+	want option "$BOND/lacp_rate" fast
+	want option "$BOND/xmit_hash_policy" "$POLICY"
+	[[ ! $MTU ]] || want mtu "$BOND" "$MTU"
+	for nic in "${SLAVES[@]}"; do
+		keep_nic "$nic"
+		want_slave "$nic"
+	done
+	want link "$BOND" up
+	# Now: opening a NIC requests its interrupts anew and may forget their CPU.
+	for nic in "${SLAVES[@]}"; do
+		want_queues "$nic"
+	done
+	if [[ $MODE == check ]]; then
+		verify_lacp
+	elif [[ ! $DRY_RUN ]]; then
+		lacp_wait
+	fi
+	# Last what brings traffic.
+	[[ ! $PORT ]] || want_service
+	[[ ! $ADDRESS ]] || want address "$BOND" "$ADDRESS"
+}
+
+# want_module NAME: with everything that it needs, each on its own, so that down
+# takes out exactly what came in.
+want_module() {
+	local how path name
+	if [[ $(now module "$1") != loaded ]]; then
+		while read -r how path _; do
+			[[ $how == insmod ]] || continue
+			name=${path##*/} name=${name%%.ko*}
+			keep module "${name//-/_}"
+		done < <(modprobe --show-depends "$1" 2>/dev/null)
+	fi
+	want module "$1" loaded
+}
+
+want_listen_modules() {
+	local name
+	case $LISTEN in
+	nat) want_module nf_flowpar ;;
+	nft)	# The kernel would load them by itself, and nobody would know what to take out.
+		for name in nf_tables nft_chain_nat nft_redir nft_numgen; do
+			! modprobe --show-depends "$name" >/dev/null 2>&1 || want_module "$name"
+		done ;;
+	esac
+}
+
+# Everything of a NIC that changes with us or with its driver's answer to us.
+# Settings come back last to first: queues and link before the interrupts that
+# are requested with them.
+keep_nic() {
+	local i path
+	[[ $MODE == apply ]] || return 0
+	nic_irqs "$1"
+	for i in "${!IRQS[@]}"; do
+		keep irq "$1/$i"
+	done
+	for path in /sys/class/net/"$1"/queues/*; do
+		case ${path##*/} in
+		rx-*) keep rps "$1/${path##*/}" ;;
+		tx-*) keep xps "$1/${path##*/}" ;;
+		esac
+	done
+	keep channels "$1"
+	keep link "$1"
+	keep master "$1"
+}
+
+want_slave() {
+	local cpus
+	read -ra cpus <<< "${NIC_CPUS[$1]}"
+	((${#cpus[@]} == 1)) || want channels "$1" "${#cpus[@]}"
+	want master "$1" "$BOND"
+	[[ $POLICY != cpu-bound ]] || want cpus "$1" "$(list_of "${cpus[@]}")"
+}
+
+# Queue q of a NIC is served by the q-th of its CPUs, round and round.
+want_queues() {
+	local nic=$1 i cpu cpus path queue
+	keep_nic "$nic"	# what appeared with the link
+	read -ra cpus <<< "${NIC_CPUS[$nic]}"
+	nic_irqs "$nic"
+	for i in "${!IRQS[@]}"; do
+		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
+		queue=$(irq_queue "${IRQS[i]}")
+		want irq "$nic/$i" "${cpus[queue % ${#cpus[@]}]}"
+	done
+	for path in /sys/class/net/"$nic"/queues/*; do
+		queue=${path##*/}
+		cpu=${cpus[${queue#*-} % ${#cpus[@]}]}
+		case $queue in
+		rx-*) ! now rps "$nic/$queue" >/dev/null || want rps "$nic/$queue" 0 ;;
+		tx-*) ! now xps "$nic/$queue" >/dev/null || want xps "$nic/$queue" "$(list_mask "$cpu")" ;;
+		esac
+	done
+}
+
+want_service() {
+	case $LISTEN in
+	nat)
+		keep service "$PORT"
+		want service "$PORT" "$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")" ;;
+	nft)
+		keep table flowpar
+		want table flowpar "$(nft_table | one_line)" ;;
+	esac
+}
+
+# The table as nft lists it. A packet that comes in with a per-core port was sent to
+# it from outside, where those ports do not exist: ours are still public here. A CPU
+# without a port (its NIC is no slave) hands its connections to the others in turn.
+nft_table() {
+	local cpu port i=0 by_cpu='' by_turn=''
+	for cpu in $(printf '%s\n' "${!CPU_PORT[@]}" | sort -n); do
+		port=${CPU_PORT[$cpu]}
+		by_cpu+=", $cpu : $port"
+		by_turn+=", $i : $port"
+		i=$((i + 1))
+	done
+	cat <<END
+table ip flowpar {
+	chain closed {
+		type filter hook prerouting priority mangle; policy accept;
+		iifname "$BOND" tcp dport { ${PORTS_LIST//,/, } } drop
+	}
+	chain core {
+		type nat hook prerouting priority dstnat; policy accept;
+		iifname "$BOND" tcp dport $PORT redirect to :meta cpu map { ${by_cpu#, } }
+		iifname "$BOND" tcp dport $PORT redirect to :numgen inc mod $i map { ${by_turn#, } }
+	}
+}
+END
+}
+
+# --- commands -----------------------------------------------------------------
+
+need_root() {
+	((EUID == 0)) || die "$COMMAND: changes the machine, and user $(id -un) may not; run it as root, or with --dry-run"
+}
+
+command_up() {
+	local asked other
+	asked=$(config_text)
+	journal_read
+	if config_read; then
+		other=$(grep -vxF -f <(echo "$asked") <(config_text) | paste -sd' ') || true
+		[[ ! $other ]] ||
+			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
+	fi
+	derive
+	check_all
+	if [[ ! $DRY_RUN ]]; then
+		# A line that kill -9 cut off must not run into the next one.
+		journal_cut "${#ENTRIES[@]}"
+		# Only a set-up that was never complete is rolled back: what served up to now
+		# stays, even if it cannot be mended.
+		if [[ $STAGE != complete ]]; then
+			ROLL_BACK=yes
+			config_write begun
+		fi
+	fi
+	configuration
+	[[ $DRY_RUN ]] || config_write complete
+	ROLL_BACK=''
+}
+
+command_down() {
+	local failed=0
+	journal_read
+	if ! config_read && ((${#ENTRIES[@]} == 0)); then
+		echo "setup-flowpar.sh: nothing is set up"
+		return
+	fi
+	undo_all || failed=1
+	return "$failed"
+}
+
+# However a run ends. No signal may interrupt the way back: down could still finish
+# it, but the administrator asked for one way or the other.
+at_exit() {
+	local status=$?
+	trap '' INT TERM HUP
+	set +e
+	[[ ! $ROLL_BACK ]] || undo_all
+	# left empty by a run that changed nothing
+	[[ $DRY_RUN || ! -d $STATE || ! ${LOCK:-} ]] || rmdir --ignore-fail-on-non-empty "$STATE"
+	exit "$status"
+}
+
+main() {
+	(($#)) || { usage >&2; exit 2; }
+	COMMAND=$1
+	shift
+	case $COMMAND in
+	up|down|status|verify) options "$@" ;;
+	-h|--help|help) usage; exit ;;
+	*) die_usage "$COMMAND: unknown command" ;;
+	esac
+	FLOWPARCTL=$(flowparctl_path) || FLOWPARCTL=''
+	if [[ $COMMAND == @(up|down) && ! $DRY_RUN ]]; then
+		need_root
+		trap at_exit EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 143' TERM
+		journal_lock
+	fi
+	"command_$COMMAND"
+}
+
+main "$@"
