@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Makes the kernel tree that everything is built from: Debian's source package,
+# our files, our patches. Sourced by build.sh, build-deb.sh and the tests.
+#
+# Functions end the program through die(): a tree is complete or does not count.
+
+base=6.12
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/flowpar
+# The package's file, or one given by hand: another 6.12.y tarball.
+tarball=${FLOWPAR_LINUX_SOURCE:-/usr/src/linux-source-$base.tar.xz}
+# Tests point this at a changed copy to break the build on purpose.
+# shellcheck disable=SC2034 # for those who source this
+configs=${FLOWPAR_CONFIGS:-$top/configs}
+
+say() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+die() {
+	say "$@"
+	exit 1
+}
+
+# Our files, as "source:place in the kernel tree". Each exists once, here.
+our_files() {
+	local f
+	for f in "$top"/bonding/bond_cpu_bound.[ch]; do
+		echo "$f:drivers/net/bonding/${f##*/}"
+	done
+	for f in "$top"/netfilter/*.[ch] "$top"/netfilter/{Kbuild,Kconfig}; do
+		if [[ -e $f ]]; then
+			echo "$f:net/netfilter/flowpar/${f##*/}"
+		fi
+	done
+	for f in "$top"/netfilter/uapi/linux/*.h; do
+		if [[ -e $f ]]; then
+			echo "$f:include/uapi/linux/${f##*/}"
+		fi
+	done
+}
+
+series() {
+	sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "$here/$base/series"
+}
+
+# Which bytes go into a tree: tree_key patched|stock
+tree_key() {
+	local f name
+	[[ -r $tarball ]] || die "$tarball: no kernel source; as root: apt-get install linux-source-$base"
+	# The package is signed and versioned, so its 150 MB need no reading here.
+	stat -Lc 'tarball %s' "$tarball"
+	dpkg-query -W -f '${Package} ${Version}\n' "linux-source-$base" 2>/dev/null || true
+	[[ $1 != stock ]] || return 0
+	for name in $(series); do
+		sha256sum < "$here/$base/$name"
+	done
+	while IFS=: read -r f name; do
+		echo "$name $(sha256sum < "$f")"
+	done < <(our_files)
+}
+
+# unpack DIR: Debian's source in DIR.
+unpack() {
+	mkdir -p "$1"
+	tar -C "$1" --strip-components=1 -I 'xz -T0' -xf "$tarball" ||
+		die "$tarball: cannot be unpacked; reinstall linux-source-$base, or free space in $1"
+}
+
+add_our_files() {
+	local f name
+	while IFS=: read -r f name; do
+		install -Dm644 "$f" "$1/$name"
+	done < <(our_files)
+}
+
+# apply_patch DIR NAME: exactly as it was written, or not at all.
+apply_patch() {
+	local out
+	out=$(patch -d "$1" -p1 -F0 --no-backup-if-mismatch -N -r - < "$here/$base/$2" 2>&1) ||
+		die "kernel-patches/$base/$2 does not apply to $tarball with fuzz 0:"$'\n'"$out"
+}
+
+# make_tree DIR patched|stock
+make_tree() {
+	local name
+	unpack "$1"
+	[[ $2 != stock ]] || return 0
+	add_our_files "$1"
+	for name in $(series); do
+		apply_patch "$1" "$name"
+	done
+}
+
+# kmake SRC ARGS...: make with everything that must not differ between two
+# builds of the same bytes. O=build below the source keeps every path that the
+# compiler sees relative, so ccache hits whatever the directory is called.
+kmake() {
+	local src=$1 cc=gcc
+	shift
+	if command -v ccache >/dev/null; then
+		cc='ccache gcc'
+		export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-2G}
+		export CCACHE_BASEDIR=$src CCACHE_NOHASHDIR=1
+		# Freshly unpacked and generated files are as young as the build.
+		export CCACHE_SLOPPINESS=include_file_mtime,include_file_ctime
+	fi
+	# pdeathsig: no orphan goes on building in a directory that the next run clears.
+	setpriv --pdeathsig TERM make -C "$src" O=build ARCH=x86_64 CC="$cc" HOSTCC="$cc" \
+		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_USER=flowpar \
+		KBUILD_BUILD_HOST=flowpar KBUILD_BUILD_VERSION=1 "$@"
+}
+
+# check_config .config FRAGMENT...: kconfig drops what it cannot satisfy without
+# a word; here that is an error. A later fragment overrides an earlier one.
+check_config() {
+	awk -v config="$1" '
+		function parse(line) {
+			name = value = ""
+			if (match(line, /^CONFIG_[A-Za-z0-9_]+=/)) {
+				name = substr(line, 1, RLENGTH - 1); value = substr(line, RLENGTH + 1)
+			} else if (match(line, /^# CONFIG_[A-Za-z0-9_]+ is not set$/)) {
+				name = substr(line, 3, RLENGTH - 13); value = "n"
+			}
+			return name != ""
+		}
+		FILENAME == config { if (parse($0)) found[name] = value; next }
+		parse($0) { want[name] = value; where[name] = FILENAME }
+		END {
+			for (name in want) {
+				have = name in found ? found[name] : "n"
+				if (have != want[name]) {
+					n = split(where[name], part, "/")
+					printf "%s: %s=%s did not make it into .config (there: %s); its dependencies are not met\n",
+						part[n], name, want[name], have
+					bad = 1
+				}
+			}
+			exit bad
+		}' "$@"
+}
+
+# configure SRC FRAGMENT...: SRC/build/.config out of nothing but the fragments.
+configure() {
+	local src=$1 bad
+	shift
+	mkdir -p "$src/build"
+	cat "$@" > "$src/build/fragments"
+	KCONFIG_ALLCONFIG=fragments kmake "$src" allnoconfig > "$src/build/configure.log" 2>&1 ||
+		die "the kernel cannot be configured:"$'\n'"$(tail -n 20 "$src/build/configure.log")"
+	bad=$(check_config "$src/build/.config" "$@") || die "not in .config:"$'\n'"$bad"
+}
