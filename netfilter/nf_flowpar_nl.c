@@ -39,7 +39,7 @@ static const struct nla_policy flowpar_service_get_nl_policy[FLOWPAR_A_SERVICE_P
 };
 
 /* Ops table for flowpar */
-const struct genl_split_ops flowpar_nl_ops[5] = {
+static const struct genl_split_ops flowpar_nl_ops[] = {
 	{
 		.cmd		= FLOWPAR_CMD_SERVICE_ADD,
 		.doit		= flowpar_nl_service_add_doit,
@@ -75,4 +75,16 @@ const struct genl_split_ops flowpar_nl_ops[5] = {
 
 static const struct genl_multicast_group flowpar_nl_mcgrps[] = {
 	[FLOWPAR_NLGRP_SERVICES] = { "services", },
+};
+
+struct genl_family flowpar_nl_family __ro_after_init = {
+	.name		= FLOWPAR_FAMILY_NAME,
+	.version	= FLOWPAR_FAMILY_VERSION,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.module		= THIS_MODULE,
+	.split_ops	= flowpar_nl_ops,
+	.n_split_ops	= ARRAY_SIZE(flowpar_nl_ops),
+	.mcgrps		= flowpar_nl_mcgrps,
+	.n_mcgrps	= ARRAY_SIZE(flowpar_nl_mcgrps),
 };

@@ -11,9 +11,6 @@
 
 #include <uapi/linux/flowpar.h>
 
-/* Ops table for flowpar */
-extern const struct genl_split_ops flowpar_nl_ops[5];
-
 int flowpar_nl_service_add_doit(struct sk_buff *skb, struct genl_info *info);
 int flowpar_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info);
 int flowpar_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info);
@@ -25,5 +22,7 @@ int flowpar_nl_stats_get_dumpit(struct sk_buff *skb,
 enum {
 	FLOWPAR_NLGRP_SERVICES,
 };
+
+extern struct genl_family flowpar_nl_family;
 
 #endif /* _LINUX_FLOWPAR_GEN_H */
