@@ -144,7 +144,8 @@ static bool tuple_of(const struct sock *sk, struct tuple *t)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 
-	if (!inet->inet_dport || !test_bit(inet->inet_num, is_service))
+	/* inet_num is already 0 when a socket closes, inet_sport is not. */
+	if (!inet->inet_dport || !test_bit(ntohs(inet->inet_sport), is_service))
 		return false;
 	t->port = inet->inet_dport;
 	if (sk->sk_family == AF_INET)
