@@ -29,6 +29,7 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 # What the administrator asks for.
 BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
 LISTEN=nat POLICY=cpu-bound
+RELEASE=$(uname -r)
 LACP_TIMEOUT=10 FIREWALL_CHECK=yes
 
 # What follows from that, and from the machine (derive, check_mtu).
@@ -79,6 +80,15 @@ number() {	# number OPTION VALUE MIN MAX
 	fi
 }
 
+twice() {	# twice WORD...: is one there twice? It goes into REPLY
+	local seen=' '
+	for REPLY; do
+		[[ $seen != *" $REPLY "* ]] || return 0
+		seen+="$REPLY "
+	done
+	return 1
+}
+
 options() {
 	local count=$# option nic cpu
 	while (($#)); do
@@ -101,11 +111,11 @@ options() {
 			for nic in "${SLAVES[@]}"; do
 				[[ $nic =~ ^[^/[:space:]]{1,15}$ && $nic != .* ]] || die_usage "--slaves $1: '$nic' is no name of an interface"
 			done
-			[[ $(printf '%s\n' "${SLAVES[@]}" | sort | uniq -d) == '' ]] || die_usage "--slaves $1: a NIC is named twice" ;;
+			! twice "${SLAVES[@]}" || die_usage "--slaves $1: $REPLY is named twice" ;;
 		--cpus)
 			cpu=$(list_expand "$1") || die_usage "--cpus $1: want a list of CPUs like 0-3,8"
 			read -ra CPUS <<< "$cpu"
-			[[ $(printf '%s\n' "${CPUS[@]}" | sort | uniq -d) == '' ]] || die_usage "--cpus $1: a CPU is named twice" ;;
+			! twice "${CPUS[@]}" || die_usage "--cpus $1: CPU $REPLY is named twice" ;;
 		--address)
 			[[ $1 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "--address $1: want an IPv4 address with its prefix length like 192.0.2.1/24"
 			ADDRESS=$1 ;;
@@ -202,7 +212,8 @@ configuration() {
 # takes out exactly what came in.
 want_module() {
 	local how path name
-	if [[ $(now module "$1") != loaded ]]; then
+	now module "$1"
+	if [[ $REPLY != loaded ]]; then
 		while read -r how path _; do
 			[[ $how == insmod ]] || continue
 			name=${path##*/} name=${name%%.ko*}
@@ -218,7 +229,7 @@ want_listen_modules() {
 	nat) want_module nf_flowpar ;;
 	nft)	# The kernel would load them by itself, and nobody would know what to take out.
 		for name in nf_tables nft_chain_nat nft_redir nft_numgen; do
-			! modprobe --show-depends "$name" >/dev/null 2>&1 || want_module "$name"
+			! module_known "$name" || want_module "$name"
 		done ;;
 	esac
 }
@@ -239,7 +250,7 @@ keep_nic() {
 		tx-*) keep xps "$1/${path##*/}" ;;
 		esac
 	done
-	keep channels "$1"
+	[[ ${NIC_CPUS[$1]} != *' '*' '* ]] || keep channels "$1"
 	keep link "$1"
 	keep master "$1"
 }
@@ -260,15 +271,18 @@ want_queues() {
 	nic_irqs "$nic"
 	for i in "${!IRQS[@]}"; do
 		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
-		queue=$(irq_queue "${IRQS[i]}")
-		want irq "$nic/$i" "${cpus[queue % ${#cpus[@]}]}"
+		irq_queue "${IRQS[i]}"
+		want irq "$nic/$i" "${cpus[REPLY % ${#cpus[@]}]}"
 	done
 	for path in /sys/class/net/"$nic"/queues/*; do
 		queue=${path##*/}
 		cpu=${cpus[${queue#*-} % ${#cpus[@]}]}
 		case $queue in
-		rx-*) ! now rps "$nic/$queue" >/dev/null || want rps "$nic/$queue" 0 ;;
-		tx-*) ! now xps "$nic/$queue" >/dev/null || want xps "$nic/$queue" "$(list_mask "$cpu")" ;;
+		rx-*)	! now rps "$nic/$queue" || want rps "$nic/$queue" 0 ;;
+		tx-*)	if now xps "$nic/$queue"; then
+				list_mask "$cpu"
+				want xps "$nic/$queue" "$REPLY"
+			fi ;;
 		esac
 	done
 }

@@ -9,10 +9,7 @@ ours() { [[ ${KEPT[$*]+x} ]]; }
 
 check_all() {
 	check_tools
-	local nic
-	for nic in "${SLAVES[@]}"; do
-		check_nic "$nic"
-	done
+	check_nics
 	check_cpus
 	check_mtu
 	check_bond
@@ -43,28 +40,38 @@ check_tools() {
 		die "flowparctl: found neither by FLOWPARCTL, nor beside this script, nor in PATH; build it with make -C ctl"
 }
 
-check_nic() {
-	local nic=$1 dir=/sys/class/net/$1 master upper found
-	[[ -d $dir ]] || die "$nic: no such network interface; see ip link"
-	ours master "$nic" && return
-	if master=$(readlink "$dir/master"); then
-		master=${master##*/}
-		[[ ! -d $dir/bonding_slave ]] ||
-			die "$nic: already in bond $master; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
-		die "$nic: already a port of $master; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
-	fi
-	for upper in "$dir"/upper_*; do
+check_nics() {
+	local nic addresses routes
+	mapfile -t addresses < <(ip -o address show)
+	mapfile -t routes < <(ip -o -4 route show table all; ip -o -6 route show table all 2>/dev/null)
+	for nic in "${SLAVES[@]}"; do
+		[[ -d /sys/class/net/$nic ]] || die "$nic: no such network interface; see ip link"
+		ours master "$nic" || check_nic "$nic"
+	done
+}
+
+check_nic() {	# sees addresses and routes of check_nics
+	local nic=$1 upper line words
+	get_master "$nic"
+	[[ ! -d /sys/class/net/$nic/bonding_slave ]] ||
+		die "$nic: already in bond $REPLY; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
+	[[ $REPLY == none ]] ||
+		die "$nic: already a port of $REPLY; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
+	for upper in /sys/class/net/"$nic"/upper_*; do
 		[[ ! -e $upper ]] ||
 			die "$nic: ${upper##*/upper_} is built on it; remove that, or leave $nic out of --slaves"
 	done
-	# The kernel's own link-local address comes back with the link; it is nobody's choice.
-	found=$(ip -o address show dev "$nic" | awk '!($4 ~ /^fe80:/ && (/ proto kernel_ll / || !/ proto /)) { print $4; exit }')
-	[[ ! $found ]] ||
-		die "$nic: carries address $found; move it to the bond with --address, or remove it with 'ip address del $found dev $nic'"
-	found=$({ ip -o -4 route show table all dev "$nic"; ip -o -6 route show table all dev "$nic"; } 2>/dev/null |
-		awk '!/ proto kernel/ { print $1; exit }')
-	[[ ! $found ]] ||
-		die "$nic: a route to $found leads through it; remove that first, or leave $nic out of --slaves"
+	for line in "${addresses[@]}"; do
+		read -ra words <<< "$line"	# 2: eth0 inet 192.0.2.2/24 ...
+		[[ ${words[1]} == "$nic" ]] || continue
+		# The kernel's own link-local address comes back with the link; it is nobody's choice.
+		[[ ${words[3]} != fe80:* || ($line == *' proto '* && $line != *' proto kernel_ll '*) ]] || continue
+		die "$nic: carries address ${words[3]}; move it to the bond with --address, or remove it with 'ip address del ${words[3]} dev $nic'"
+	done
+	for line in "${routes[@]}"; do
+		[[ "$line " == *" dev $nic "* && $line != *' proto kernel'* ]] || continue
+		die "$nic: a route to ${line%% *} leads through it; remove that first, or leave $nic out of --slaves"
+	done
 	nic_irqs "$nic"
 	((${#IRQS[@]})) ||
 		die "$nic: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
@@ -79,20 +86,20 @@ check_cpus() {
 	for nic in "${SLAVES[@]}"; do
 		queues=$(wc -w <<< "${NIC_CPUS[$nic]}")
 		((queues > 1)) || continue
-		max=$(ethtool_combined "$nic" 'Pre-set maximums')
-		[[ $max =~ ^[0-9]+$ ]] || max=1
+		ethtool_combined "$nic" 'Pre-set maximums' || REPLY=1
+		max=$REPLY
 		((max >= queues)) ||
 			die "--cpus: ${#CPUS[@]} CPUs for ${#SLAVES[@]} NICs, but $nic has $max combined queue(s) by 'ethtool -l $nic' and would need $queues; give at most as many CPUs as NICs, or NICs with more queues"
 	done
 }
 
 check_mtu() {
-	local nic mtu
+	local nic
 	for nic in "${SLAVES[@]}"; do
 		ours master "$nic" && continue
-		mtu=$(get_mtu "$nic")
-		[[ ${MTU:=$mtu} == "$mtu" ]] ||
-			die "$nic: MTU $mtu, but ${SLAVES[0]} has $MTU; give all slaves one MTU with 'ip link set $nic mtu $MTU'"
+		get_mtu "$nic"
+		[[ ${MTU:=$REPLY} == "$REPLY" ]] ||
+			die "$nic: MTU $REPLY, but ${SLAVES[0]} has $MTU; give all slaves one MTU with 'ip link set $nic mtu $MTU'"
 	done
 }
 
@@ -102,22 +109,22 @@ check_bond() {
 }
 
 check_kernel() {
-	local parameters release
-	release=$(uname -r)
-	module_known bonding || die "bonding: no such module for kernel $release; install the package with this kernel's modules"
+	local parameters
+	module_known bonding || die "bonding: no such module for kernel $RELEASE; install the package with this kernel's modules"
 	if [[ $POLICY == cpu-bound ]]; then
 		parameters=$(modinfo -F parm bonding 2>/dev/null)
 		[[ $parameters == *cpu-bound* ]] ||
-			die "bonding: this module for kernel $release knows no policy cpu-bound; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
+			die "bonding: this module for kernel $RELEASE knows no policy cpu-bound; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
 	fi
 	if [[ $PORT && $LISTEN == nat ]]; then
 		module_known nf_flowpar ||
-			die "nf_flowpar: no such module for kernel $release; build it with make -C /lib/modules/$release/build M=\$PWD modules modules_install, or give --listen nft"
+			die "nf_flowpar: no such module for kernel $RELEASE; build it with make -C /lib/modules/$RELEASE/build M=\$PWD modules modules_install, or give --listen nft"
 	fi
 }
 
 module_known() {
-	[[ $(get_module "$1") == loaded ]] || modprobe --show-depends "$1" >/dev/null 2>&1
+	get_module "$1"
+	[[ $REPLY == loaded ]] || modprobe --show-depends "$1" >/dev/null 2>&1
 }
 
 check_address() {
@@ -140,9 +147,11 @@ check_ports() {
 		((port < first || port > last)) || { [[ $reserved ]] && list_has "$reserved" "$port"; } ||
 			die "--base-port $BASE_PORT: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${PORTS_LIST}'"
 	done
-	[[ $LISTEN != nat ]] || ours service "$PORT" || [[ $(get_module nf_flowpar) == absent ]] ||
-		[[ $(get_service "$PORT") == absent ]] ||
-		die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del --port $PORT'"
+	if [[ $LISTEN == nat ]] && ! ours service "$PORT"; then
+		get_service "$PORT"
+		[[ $REPLY == absent ]] ||
+			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del --port $PORT'"
+	fi
 }
 
 # port_listener PORT: does a TCP socket listen on it? Prints who. From /proc: ss
@@ -157,7 +166,9 @@ port_listener() {
 }
 
 check_table() {
-	ours table flowpar || [[ $(get_table flowpar) == absent ]] ||
+	ours table flowpar && return
+	get_table flowpar
+	[[ $REPLY == absent ]] ||
 		die "table ip flowpar: already exists; remove it with 'nft delete table ip flowpar'"
 }
 
@@ -182,7 +193,7 @@ check_firewall() {
 check_irqbalance() {
 	local comm pid nic have banned=''
 	for comm in /proc/[0-9]*/comm; do
-		grep -qsx irqbalance "$comm" || continue
+		read_file "$comm" && [[ $REPLY == irqbalance ]] || continue
 		pid=${comm#/proc/} pid=${pid%/comm}
 		for nic in "${SLAVES[@]}"; do
 			nic_irqs "$nic"

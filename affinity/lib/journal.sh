@@ -52,10 +52,10 @@ journal_cut() {
 	truncate -s "$bytes" "$JOURNAL"
 }
 
-# now KIND OBJECT: prints the value; fails if there is no such object
+# now KIND OBJECT: the value, into REPLY; fails if there is no such object
 now() {
 	if [[ ${FORESEEN[$1 $2]+x} ]]; then
-		echo "${FORESEEN[$1 $2]}"
+		REPLY=${FORESEEN[$1 $2]}
 	else
 		"get_$1" "$2"
 	fi
@@ -67,24 +67,25 @@ foresee() {
 
 # keep KIND OBJECT: record the original value, the first time only
 keep() {
-	local value
 	[[ $MODE == apply && ! ${KEPT[$1 $2]+x} ]] || return 0
-	value=$(now "$1" "$2") || return 0
-	KEPT[$1 $2]=$value
+	now "$1" "$2" || return 0
+	KEPT[$1 $2]=$REPLY
 	[[ ! $DRY_RUN ]] || return 0
-	ENTRIES+=("$1"$'\t'"$2"$'\t'"$value")
+	ENTRIES+=("$1"$'\t'"$2"$'\t'"$REPLY")
 	printf '%s\n' "${ENTRIES[-1]}" >> "$JOURNAL"
 }
 
 # want KIND OBJECT VALUE: make it so (up), or say where it is not so (verify)
 want() {
 	local found
-	found=$(now "$1" "$2") || found=absent
-	[[ $found != "$3" ]] || return 0
+	now "$1" "$2" || REPLY=absent
+	[[ $REPLY != "$3" ]] || return 0
 	if [[ $MODE == check ]]; then
+		found="set to $3, found $REPLY"
+		((${#found} < 100)) || found='not what up set'
 		# A dry run of the setting prints its commands.
 		# shellcheck disable=SC2030
-		drift "$1 $2" "set to $3, found $found" "$(DRY_RUN=yes; "set_$1" "$2" "$3")"
+		drift "$1 $2" "$found" "$(DRY_RUN=yes; "set_$1" "$2" "$3")"
 	else
 		"set_$1" "$2" "$3"
 		foresee "$1" "$2" "$3"
@@ -93,16 +94,15 @@ want() {
 
 # drift OBJECT "what was found" COMMANDS: one line of verify
 drift() {
-	local mend=${3//'[#] '/}
+	local mend=${3//'[#] '/} and=' && '
 	DRIFTS=$((DRIFTS + 1))
-	printf 'setup-flowpar.sh: %s: %s; mend it with: %s\n' "$1" "$2" "${mend//$'\n'/ && }"
+	printf 'setup-flowpar.sh: %s: %s; mend it with: %s\n' "$1" "$2" "${mend//$'\n'/"$and"}"
 }
 
 undo() {	# undo KIND OBJECT ORIGINAL
-	local found
-	if ! found=$(now "$1" "$2"); then
+	if ! now "$1" "$2"; then
 		echo "$1 $2: gone, nothing to bring back"
-	elif [[ $found != "$3" ]]; then
+	elif [[ $REPLY != "$3" ]]; then
 		"set_$1" "$2" "$3"
 		foresee "$1" "$2" "$3"
 	fi

@@ -6,26 +6,29 @@
 
 # lacp_fault: fails if all is well; else prints what is missing, what to do, on one line
 lacp_fault() {
-	local nic dir=/sys/class/net/$BOND/bonding partner ports state aggregators=()
-	read -r partner 2>/dev/null < "$dir/ad_partner_mac" || partner=''
-	read -r ports 2>/dev/null < "$dir/ad_num_ports" || ports=0
+	local nic dir=/sys/class/net/$BOND/bonding partner ports aggregators=()
+	read_file "$dir/ad_partner_mac" || REPLY=''
+	partner=$REPLY
+	read_file "$dir/ad_num_ports" || REPLY=0
+	ports=$REPLY
 	for nic in "${SLAVES[@]}"; do
-		state=$(cat "/sys/class/net/$nic/bonding_slave/ad_actor_oper_port_state" 2>/dev/null || echo 0)
+		read_file "/sys/class/net/$nic/bonding_slave/ad_actor_oper_port_state" || REPLY=0
 		# in sync, collecting and distributing: 802.3ad's own bits
-		(((state & 0x38) == 0x38)) || ports=0
+		(((REPLY & 0x38) == 0x38)) || ports=0
 	done
 	[[ ! $partner || $partner == 00:00:00:00:00:00 ]] || ((ports != ${#SLAVES[@]})) || return 1
 
 	for nic in "${SLAVES[@]}"; do
-		if [[ $(cat "/sys/class/net/$nic/carrier" 2>/dev/null || echo 0) != 1 ]]; then
+		if ! read_file "/sys/class/net/$nic/carrier" || [[ $REPLY != 1 ]]; then
 			echo "$nic: no carrier; check its cable and the switch port"
 			return
 		fi
-		if (($(cat "/sys/class/net/$nic/speed" 2>/dev/null || echo -1) <= 0)); then
+		if ! read_file "/sys/class/net/$nic/speed" || ((REPLY <= 0)); then
 			echo "$nic: its driver reports no speed, so 802.3ad leaves it out; set it with 'ethtool -s $nic speed 1000 duplex full'"
 			return
 		fi
-		aggregators+=("$nic in $(cat "/sys/class/net/$nic/bonding_slave/ad_aggregator_id" 2>/dev/null || echo none)")
+		read_file "/sys/class/net/$nic/bonding_slave/ad_aggregator_id" || REPLY=none
+		aggregators+=("$nic in $REPLY")
 	done
 	if [[ ! $partner || $partner == 00:00:00:00:00:00 ]]; then
 		echo "$BOND: no LACP partner answers; make the switch ports of ${SLAVES[*]} one 802.3ad group with active LACP"

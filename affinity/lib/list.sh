@@ -43,24 +43,26 @@ list_of() {
 	echo "${text#,}"
 }
 
-# list_mask CPU...: the hex mask, groups of 32 bits with a comma between, no
-# leading zeroes: the same set reads the same whatever width a kernel prints.
+# list_mask CPU...: the hex mask, groups of 32 bits with a comma between, no leading
+# zeroes: the same set reads the same whatever width a kernel prints. Into REPLY.
 list_mask() {
-	local cpu group text='' groups=(0)
+	local cpu group last=0 text='' groups=()
 	for cpu; do
-		groups[cpu / 32]=$((${groups[cpu / 32]:-0} | 1 << cpu % 32))
+		group=$((cpu / 32))
+		groups[group]=$((${groups[group]:-0} | 1 << cpu % 32))
+		((group <= last)) || last=$group
 	done
-	for ((group = $(printf '%s\n' "${!groups[@]}" | tail -n 1); group >= 0; group--)); do
-		text+=$(printf '%08x' "${groups[group]:-0}"),
+	for ((group = last; group >= 0; group--)); do
+		printf -v REPLY %08x "${groups[group]:-0}"
+		text+=,$REPLY
 	done
-	list_mask_short "${text%,}"
+	list_mask_short "${text#,}"
 }
 
-# list_mask_short 00000000,0000000f: prints "f"
+# list_mask_short 00000000,0000000f: "f", into REPLY
 list_mask_short() {
-	local mask=$1
-	while [[ $mask == [0,]?* ]]; do
-		mask=${mask#?}
+	REPLY=$1
+	while [[ $REPLY == [0,]?* ]]; do
+		REPLY=${REPLY#?}
 	done
-	echo "$mask"
 }

@@ -29,10 +29,9 @@ command_status() {
 	need_config
 	[[ $STAGE == complete ]] || echo "up was interrupted: run it again, or setup-flowpar.sh down"
 	[[ -d /sys/class/net/$BOND/bonding ]] || die "$BOND: gone; run setup-flowpar.sh up with the same options to make it again, or down"
-	printf '%s: %s, %s, partner %s, %s of %s ports in the aggregator%s\n' "$BOND" "$(now bond "$BOND")" \
-		"$(now option "$BOND/xmit_hash_policy")" \
-		"$(cat "/sys/class/net/$BOND/bonding/ad_partner_mac" 2>/dev/null || echo unknown)" \
-		"$(cat "/sys/class/net/$BOND/bonding/ad_num_ports" 2>/dev/null || echo 0)" "${#SLAVES[@]}" "${ADDRESS:+, $ADDRESS}"
+	printf '%s: %s, %s, partner %s, %s of %s ports in the aggregator%s\n' "$BOND" "$(show bond "$BOND")" \
+		"$(show option "$BOND/xmit_hash_policy")" "$(show option "$BOND/ad_partner_mac")" \
+		"$(show option "$BOND/ad_num_ports")" "${#SLAVES[@]}" "${ADDRESS:+, $ADDRESS}"
 	[[ ! $PORT ]] || printf 'port %s: to a port per core by %s\n' "$PORT" "$LISTEN"
 	status_line NIC LINK AGGREGATOR INTERRUPTS CPUS LIST PORTS LISTENING
 	for nic in "${SLAVES[@]}"; do
@@ -45,13 +44,22 @@ status_line() {
 	printf '%-10s %-6s %-10s %-12s %-8s %-8s %-16s %s\n' "$@"
 }
 
+# show KIND OBJECT: prints the value, - if there is none
+show() {
+	now "$@" && [[ $REPLY ]] || REPLY=-
+	echo "$REPLY"
+}
+
 # One line of the table: what is, not what was asked for; but the ports.
 status_nic() {
-	local nic=$1 link i cpus=() cpu port ports=() listening=()
-	link=$(cat "/sys/class/net/$nic/operstate" 2>/dev/null || echo gone)
+	local nic=$1 link aggregator i cpus=() cpu port ports=() listening=()
+	read_file "/sys/class/net/$nic/operstate" || REPLY=gone
+	link=$REPLY
+	read_file "/sys/class/net/$nic/bonding_slave/ad_aggregator_id" || REPLY=-
+	aggregator=$REPLY
 	nic_irqs "$nic"
 	for i in "${!IRQS[@]}"; do
-		cpus+=("$(now irq "$nic/$i")")
+		cpus+=("$(show irq "$nic/$i")")
 	done
 	for cpu in ${NIC_CPUS[$nic]}; do
 		for ((i = 0; i < PER_CORE; i++)); do
@@ -61,9 +69,10 @@ status_nic() {
 			if port_listener "$port" >/dev/null; then listening+=(yes); else listening+=(no); fi
 		done
 	done
-	status_line "$nic" "$link" "$(cat "/sys/class/net/$nic/bonding_slave/ad_aggregator_id" 2>/dev/null || echo -)" \
-		"$(list_of "${IRQS[@]}")" "$(printf '%s\n' "${cpus[@]}" | sort -u | paste -sd,)" \
-		"$(get_cpus "$nic" || echo -)" "$(comma "${ports[@]}")" "$(comma "${listening[@]}")"
+	nic_irqs "$nic"
+	status_line "$nic" "$link" "$aggregator" "$(list_of "${IRQS[@]}")" \
+		"$(printf '%s\n' "${cpus[@]}" | sort -u | paste -sd,)" "$(show cpus "$nic")" \
+		"$(comma "${ports[@]}")" "$(comma "${listening[@]}")"
 }
 
 comma() {

@@ -35,7 +35,7 @@ run() {
 	printf '[#]%s\n' "$line"
 	[[ ! $DRY_RUN ]] || return 0
 	said=$("$@" 2>&1) && return
-	die "${line# }: failed${said:+ with \"${said//$'\n'/ }\"}; see what it names, then run this again"
+	die "${line# }: failed with \"${said%%$'\n'*}\"; mend what that names and run this again"
 }
 
 # put VALUE FILE: what `echo VALUE > FILE` does, the kernel's answer in PUT_SAID.

@@ -3,10 +3,16 @@
 # Every kind of setting of the machine that up changes: how to read and how to set it.
 #
 # A setting is a kind, an object and a value: irq eth0/2 = 5. For each KIND there are
-#   get_KIND OBJECT        prints the value now; fails if there is no such object
+#   get_KIND OBJECT        the value now, into REPLY; fails if there is no such object
 #   set_KIND OBJECT VALUE  prints and runs the commands that set it
 # up, down and verify are nothing but walks over settings, so what one of them
 # sets the others restore and compare: no kind can be forgotten by one of them.
+# Values go through REPLY, since a subshell for each of hundreds would take seconds.
+
+# read_file FILE: its first line into REPLY; fails if it cannot be read
+read_file() {
+	{ read -r REPLY < "$1"; } 2>/dev/null
+}
 
 # The interrupts of a NIC, ascending, into IRQS. An irq object names them by place
 # (eth0/0, eth0/1, ...): drivers may get other numbers when queues change.
@@ -14,47 +20,50 @@ nic_irqs() {
 	local device=/sys/class/net/$1/device path found=()
 	# A virtio NIC hangs off a virtio device; the vectors are the PCI function's above.
 	# Not for others: above a NIC is the bridge, with interrupts of its own.
-	[[ $(readlink "$device/subsystem") != */virtio ]] || device=$device/..
+	[[ ! $device/subsystem -ef /sys/bus/virtio ]] || device=$device/..
 	for path in "$device"/msi_irqs/*; do
 		[[ ! -e /proc/irq/${path##*/}/smp_affinity_list ]] || found[${path##*/}]=1
 	done
-	if ((${#found[@]} == 0)) && [[ -r $device/irq ]]; then
-		path=$(< "$device/irq")
-		((path == 0)) || [[ ! -e /proc/irq/$path/smp_affinity_list ]] || found[path]=1
+	if ((${#found[@]} == 0)) && read_file "$device/irq"; then
+		[[ $REPLY == 0 || ! -e /proc/irq/$REPLY/smp_affinity_list ]] || found[REPLY]=1
 	fi
 	IRQS=("${!found[@]}")
 }
 
-# irq_name IRQ: what /proc/interrupts calls it; nothing while nobody has requested it
+# irq_name IRQ: what /proc/interrupts calls it, into REPLY; empty while nobody has
+# requested it
 irq_name() {
-	local path
-	for path in /proc/irq/"$1"/*/; do
-		path=${path%/}
-		[[ ${path##*/} == '*' ]] || echo "${path##*/}"
+	for REPLY in /proc/irq/"$1"/*/; do
+		REPLY=${REPLY%/} REPLY=${REPLY##*/}
+		[[ $REPLY != '*' ]] || REPLY=''
 		return
 	done
 }
 
-# irq_queue IRQ: the queue it serves, by the names drivers give: virtio0-input.3,
-# eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci. Configuration and link interrupts: 0.
+# irq_queue IRQ: the queue it serves, into REPLY, by the names that drivers give:
+# virtio0-input.3, eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci. All others: 0.
 irq_queue() {
-	local name
-	name=$(irq_name "$1")
-	if [[ ${name,,} =~ (input|output|rx|tx|comp|queue|q)[-._]?([0-9]+) ]]; then
-		echo "${BASH_REMATCH[2]}"
+	irq_name "$1"
+	if [[ ${REPLY,,} =~ (input|output|rx|tx|comp|queue|q)[-._]?([0-9]+) ]]; then
+		REPLY=${BASH_REMATCH[2]}
 	else
-		echo 0
+		REPLY=0
 	fi
 }
 
 # --- modules ------------------------------------------------------------------
 
 get_module() {	# loaded (also: built in) or absent
-	if grep -qs "^$1 " /proc/modules || [[ $(modinfo -F filename "$1" 2>/dev/null) == '(builtin)' ]]; then
-		echo loaded
-	else
-		echo absent
+	local lines
+	mapfile -t lines < /proc/modules
+	if [[ " ${lines[*]/#/$'\n'}" == *$'\n'"$1 "* ]]; then
+		REPLY=loaded
+		return
 	fi
+	[[ ! -r /lib/modules/$RELEASE/modules.builtin ]] || mapfile -t lines < "/lib/modules/$RELEASE/modules.builtin"
+	lines=("${lines[@]##*/}")
+	REPLY=absent
+	[[ " ${lines[*]//-/_} " != *" $1.ko "* ]] || REPLY=loaded
 }
 
 set_module() {
@@ -94,11 +103,10 @@ module_users() {
 # --- the bond and its slaves ----------------------------------------------------
 
 get_bond() {	# its mode, or absent
-	if [[ -d /sys/class/net/$1/bonding ]]; then
-		read -r REPLY _ < "/sys/class/net/$1/bonding/mode"
-		echo "$REPLY"
+	if read_file "/sys/class/net/$1/bonding/mode"; then
+		REPLY=${REPLY%% *}
 	else
-		echo absent
+		REPLY=absent
 	fi
 }
 
@@ -116,8 +124,8 @@ set_bond() {
 # An option of the bond, OBJECT bond0/NAME, always through sysfs: an unpatched
 # iproute2 knows no new policy's name.
 get_option() {
-	read -r REPLY _ 2>/dev/null < "/sys/class/net/${1%/*}/bonding/${1#*/}" || return 1
-	echo "$REPLY"
+	read_file "/sys/class/net/${1%/*}/bonding/${1#*/}" || return 1
+	REPLY=${REPLY%% *}
 }
 
 set_option() {
@@ -128,9 +136,8 @@ set_option() {
 }
 
 get_link() {	# up or down, as set, whatever the carrier
-	local flags
-	read -r flags 2>/dev/null < "/sys/class/net/$1/flags" || return 1
-	if ((flags & 1)); then echo up; else echo down; fi
+	read_file "/sys/class/net/$1/flags" || return 1
+	if ((REPLY & 1)); then REPLY=up; else REPLY=down; fi
 }
 
 set_link() {
@@ -138,7 +145,7 @@ set_link() {
 }
 
 get_mtu() {
-	cat "/sys/class/net/$1/mtu" 2>/dev/null
+	read_file "/sys/class/net/$1/mtu"
 }
 
 set_mtu() {
@@ -149,8 +156,9 @@ set_mtu() {
 # releases the slave; it also closes it, so up or down is a setting of its own.
 get_master() {
 	[[ -d /sys/class/net/$1 ]] || return 1
-	REPLY=$(readlink "/sys/class/net/$1/master") || REPLY=none
-	echo "${REPLY##*/}"
+	REPLY=none
+	[[ ! -L /sys/class/net/$1/master ]] || REPLY=$(readlink "/sys/class/net/$1/master")
+	REPLY=${REPLY##*/}
 }
 
 set_master() {
@@ -158,13 +166,14 @@ set_master() {
 		run ip link set "$1" nomaster
 		foresee link "$1" down
 	else
-		[[ $(now link "$1") == down ]] || run ip link set "$1" down
+		now link "$1" || REPLY=down
+		[[ $REPLY == down ]] || run ip link set "$1" down
 		run ip link set "$1" master "$2"
 	fi
 }
 
 get_cpus() {
-	cat "/sys/class/net/$1/bonding_slave/cpus" 2>/dev/null
+	read_file "/sys/class/net/$1/bonding_slave/cpus"
 }
 
 set_cpus() {
@@ -173,7 +182,7 @@ set_cpus() {
 
 get_address() {	# OBJECT bond0, VALUE 10.77.0.1/24: several may be there, only ours counts
 	[[ -d /sys/class/net/$1 ]] || return 1
-	ip -o -4 address show dev "$1" | awk -v want="$ADDRESS" '$4 == want { found = 1 } END { print found ? want : "none" }'
+	REPLY=$(ip -o -4 address show dev "$1" | awk -v want="$ADDRESS" '$4 == want { found = 1 } END { print found ? want : "none" }')
 }
 
 set_address() {
@@ -189,8 +198,7 @@ irq_of() {	# irq_of eth0/2: its number
 }
 
 get_irq() {
-	irq_of "$1" || return 1
-	cat "/proc/irq/$REPLY/smp_affinity_list" 2>/dev/null
+	irq_of "$1" && read_file "/proc/irq/$REPLY/smp_affinity_list"
 }
 
 set_irq() {
@@ -198,46 +206,52 @@ set_irq() {
 	irq_of "$1" || die "irq $1: gone; see /proc/interrupts"
 	irq=$REPLY
 	put "$2" "/proc/irq/$irq/smp_affinity_list" && return
-	effective=$(cat "/proc/irq/$irq/effective_affinity_list" 2>/dev/null || true)
+	read_file "/proc/irq/$irq/effective_affinity_list" || REPLY=unknown
+	effective=$REPLY
+	irq_name "$irq"
 	[[ $effective == "$2" ]] ||
-		die "irq $irq ($(irq_name "$irq") of ${1%/*}): the kernel refuses CPU $2 with \"$PUT_SAID\" and it stays on CPU ${effective:-unknown}; give this NIC that CPU with --cpus, or use another NIC"
-	warn "irq $irq ($(irq_name "$irq") of ${1%/*}): the kernel refuses to move it (\"$PUT_SAID\"), but it is on CPU $2 as wanted; left as it is"
+		die "irq $irq ($REPLY of ${1%/*}): the kernel refuses CPU $2 with \"$PUT_SAID\", it stays on CPU $effective; deal this NIC that CPU with --cpus, or use another NIC"
+	warn "irq $irq ($REPLY of ${1%/*}): the kernel refuses to set it with \"$PUT_SAID\", but it is on CPU $2 as wanted; nothing to do"
 	FIXED_IRQS+=" $1"
 }
 
-queue_file() {	# queue_file eth0/rx-0 rps_cpus
-	echo "/sys/class/net/${1%/*}/queues/${1#*/}/$2"
+# queue_file eth0/rx-0 rps_cpus: the file's name, into REPLY
+queue_file() {
+	REPLY=/sys/class/net/${1%/*}/queues/${1#*/}/$2
 }
 
 # Receive packet steering hands a packet to another CPU than the interrupt's.
 get_rps() {
-	REPLY=$(cat "$(queue_file "$1" rps_cpus)" 2>/dev/null) || return 1
-	list_mask_short "$REPLY"
+	queue_file "$1" rps_cpus
+	read_file "$REPLY" && list_mask_short "$REPLY"
 }
 
 set_rps() {
-	must_put "$2" "$(queue_file "$1" rps_cpus)"
+	queue_file "$1" rps_cpus
+	must_put "$2" "$REPLY"
 }
 
 # Transmit steering: the kernel answers ENOENT on a NIC with a single queue.
 get_xps() {
-	REPLY=$(cat "$(queue_file "$1" xps_cpus)" 2>/dev/null) || return 1
-	list_mask_short "$REPLY"
+	queue_file "$1" xps_cpus
+	read_file "$REPLY" && list_mask_short "$REPLY"
 }
 
 set_xps() {
-	must_put "$2" "$(queue_file "$1" xps_cpus)"
+	queue_file "$1" xps_cpus
+	must_put "$2" "$REPLY"
 }
 
-# ethtool_combined NIC "Pre-set maximums"|"Current hardware settings"
+# ethtool_combined NIC "Pre-set maximums"|"Current hardware settings": into REPLY;
+# fails if the driver has no combined queues
 ethtool_combined() {
-	ethtool -l "$1" 2>/dev/null |
-		awk -v part="$2" 'index($0, part) { on = 1 } on && /^Combined:/ { print $2; exit }'
+	REPLY=$(ethtool -l "$1" 2>/dev/null |
+		awk -v part="$2" 'index($0, part) { on = 1 } on && /^Combined:/ { print $2; exit }') || true
+	[[ $REPLY =~ ^[0-9]+$ ]]
 }
 
 get_channels() {
-	REPLY=$(ethtool_combined "$1" 'Current hardware settings')
-	[[ $REPLY =~ ^[0-9]+$ ]] && echo "$REPLY"
+	ethtool_combined "$1" 'Current hardware settings'
 }
 
 set_channels() {
@@ -259,21 +273,18 @@ flowparctl_path() {
 
 # With --listen nat. OBJECT is the public port, VALUE "BASE-PORT STRIDE PER-CORE CPUS".
 get_service() {
-	local list
-	if [[ $(get_module nf_flowpar) == absent ]]; then
-		echo absent
-	elif list=$("$FLOWPARCTL" service list 2>/dev/null); then
-		awk -v port="$1" '$1 == "tcp" && $2 == "*:" port { print $3, $4, $5, $6; found = 1 }
-			END { if (!found) print "absent" }' <<< "$list"
-	else
-		echo unknown
-	fi
+	get_module nf_flowpar
+	[[ $REPLY == loaded ]] || return 0
+	REPLY=$("$FLOWPARCTL" service list 2>/dev/null) || { REPLY=unknown; return 0; }
+	REPLY=$(awk -v port="$1" '$1 == "tcp" && $2 == "*:" port { print $3, $4, $5, $6; found = 1 }
+		END { if (!found) print "absent" }' <<< "$REPLY")
 }
 
 set_service() {
 	local base stride per_core cpus
 	read -r base stride per_core cpus <<< "$2"
-	[[ $2 == absent || $(now service "$1") == absent ]] || set_service "$1" absent
+	now service "$1"
+	[[ $2 == absent || $REPLY == absent ]] || set_service "$1" absent
 	if [[ $2 == absent ]]; then
 		run "$FLOWPARCTL" service del --port "$1"
 	else
@@ -284,16 +295,16 @@ set_service() {
 
 # With --listen nft. OBJECT is the table's name, VALUE its text on one line.
 get_table() {
-	local text
-	if text=$(nft -s list table ip "$1" 2>/dev/null); then
-		one_line <<< "$text"
+	if REPLY=$(nft -s list table ip "$1" 2>/dev/null); then
+		REPLY=$(one_line <<< "$REPLY")
 	else
-		echo absent
+		REPLY=absent
 	fi
 }
 
 set_table() {
-	[[ $2 == absent || $(now table "$1") == absent ]] || set_table "$1" absent
+	now table "$1"
+	[[ $2 == absent || $REPLY == absent ]] || set_table "$1" absent
 	if [[ $2 == absent ]]; then
 		run nft delete table ip "$1"
 	else
@@ -303,5 +314,5 @@ set_table() {
 
 # one_line: what nft lists, as nft takes it on a command line
 one_line() {
-	awk '{ $1 = $1; printf "%s%s%s", before, $0, (/[{;]$/ || $0 == "}") ? "" : ";"; before = " " }'
+	awk 'NF { $1 = $1; printf "%s%s%s", before, $0, /[{;]$/ ? "" : ";"; before = " " }'
 }
