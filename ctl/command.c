@@ -96,7 +96,7 @@ char **command_parse(const struct command *cmd, char **argv)
 		}
 		if (!strcmp(*argv, "--help")) {
 			help(cmd);
-			exit(EXIT_DONE);
+			exit(report_output(EXIT_DONE));
 		}
 		/* "--name VALUE" or "--name=VALUE" */
 		len = strcspn(*argv + 2, "=");

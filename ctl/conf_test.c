@@ -26,7 +26,7 @@ int main(void)
 	const struct place without = { .port = 65535, .cpu = 8191 };
 
 	becomes("", &with, "");
-	becomes("server.port = {port}\n", &with, "server.port = 8008\n");
+	becomes("server.port = {port};", &with, "server.port = 8008;");
 	becomes("{port}{cpu}{instance}{conf}", &with, "800812/run/x/8008.conf");
 	becomes("{port}-{cpu}-{instance}", &without, "65535-8191-0");
 	becomes("{conf}", &without, "{conf}");

@@ -6,7 +6,6 @@
  * netlink) and starts the servers that listen on the per-core ports. It keeps no
  * state: the kernel owns the services, a running `flowparctl run` its servers.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,14 +48,6 @@ static int matches(const char *name, char **argv)
 	return argv[1] && !strcmp(argv[1], second + 1) ? 2 : 0;
 }
 
-/* Output that did not get where it should is a failure: a full disk, a closed pipe. */
-static int output_status(int status)
-{
-	if (!fflush(stdout) && !ferror(stdout))
-		return status;
-	return report("stdout", "cannot be written: %s", strerror(errno));
-}
-
 int main(int argc, char **argv)
 {
 	int words;
@@ -68,12 +59,12 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		help();
-		return EXIT_DONE;
+		return report_output(EXIT_DONE);
 	}
 	for (i = 0; i < N_COMMANDS; i++) {
 		words = matches(commands[i]->name, argv + 1);
 		if (words)
-			return output_status(commands[i]->run(command_parse(commands[i], argv + 1 + words)));
+			return report_output(commands[i]->run(command_parse(commands[i], argv + 1 + words)));
 	}
 	report(argv[1], "no such subcommand; see flowparctl --help");
 	return EXIT_USAGE;

@@ -4,8 +4,10 @@
  */
 #include "report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int report(const char *object, const char *fmt, ...)
@@ -27,4 +29,11 @@ int report(const char *object, const char *fmt, ...)
 	if (write(STDERR_FILENO, line, len) < 0)
 		return EXIT_REFUSED;
 	return EXIT_REFUSED;
+}
+
+int report_output(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	return report("stdout", "cannot be written: %s", strerror(errno));
 }

@@ -25,4 +25,14 @@ enum {
 int report(const char *object, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/**
+ * report_output() - write out stdout
+ * @status: exit status if that works
+ *
+ * Output that did not get where it should is a failure: a full disk, a closed pipe.
+ *
+ * Return: @status or EXIT_REFUSED (reported).
+ */
+int report_output(int status);
+
 #endif

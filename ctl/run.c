@@ -305,6 +305,16 @@ static void stop_all(void)
 		instance_stop(&instances[n], stop_timeout * 1000);
 }
 
+static bool all_down(void)
+{
+	size_t n;
+
+	for (n = 0; n < n_instances; n++)
+		if (instances[n].state != DOWN)
+			return false;
+	return true;
+}
+
 static bool hopeless(void)
 {
 	size_t n;
@@ -362,11 +372,11 @@ static int supervise(int signal_fd)
 	uint64_t listen_deadline = wait_listen ? now_ms() + wait_listen * 1000 : UINT64_MAX;
 	struct pollfd pfd = { .fd = signal_fd, .events = POLLIN };
 	struct signalfd_siginfo si;
-	size_t n, down;
+	size_t n;
 
 	for (n = 0; n < n_instances; n++)
 		instance_start(&instances[n], &inherit);
-	for (;;) {
+	while (!stopping || !all_down()) {
 		poll(&pfd, 1, next_timeout(ready || stopping));
 		while (read(signal_fd, &si, sizeof(si)) == sizeof(si)) {
 			switch (si.ssi_signo) {
@@ -385,17 +395,12 @@ static int supervise(int signal_fd)
 			}
 		}
 		reap(stopping);
-		for (n = 0, down = 0; n < n_instances; n++) {
+		for (n = 0; n < n_instances; n++)
 			if (instances[n].state == STOPPING ||
 			    (instances[n].deadline && now_ms() >= instances[n].deadline))
 				instance_timeout(&instances[n], &inherit);
-			down += instances[n].state == DOWN;
-		}
-		if (stopping) {
-			if (down == n_instances)
-				break;
+		if (stopping)
 			continue;
-		}
 		if (!ready) {
 			unsigned int port = not_listening();
 

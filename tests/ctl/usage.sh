@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: flowparctl refuses bad input with one line that names it, exit status 2 for the command line and 1 for the machine; nothing is started.
+# Suite: unit
+. "$(dirname "$0")/../lib.sh"
+
+make -s -C "$repo/ctl" SAN=1 > "$test_out/build.log" 2>&1 || not_ok "flowparctl builds" "$(tail "$test_out/build.log")"
+ctl=$repo/out/san/bin/flowparctl
+cpu=$(awk '/^Cpus_allowed_list/ { sub(/[-,].*/, "", $2); print $2 }' /proc/self/status)
+started=$test_out/started
+printf '#!/bin/sh\ntouch %q\n' "$started" > "$test_out/server"
+chmod +x "$test_out/server"
+printf '#!/bin/sh\n' > "$test_out/not-executable"
+printf 'port {port}\n' > "$test_out/template"
+printf 'a\0b\n' > "$test_out/zero"
+
+# refused TEXT STATUS REGEX ARGUMENT...: one line on stderr, nothing on stdout
+refused() {
+	local text=$1 want=$2 regex=$3 status=0 lines
+	shift 3
+	"$ctl" "$@" > "$test_out/stdout" 2> "$test_out/stderr" || status=$?
+	lines=$(wc -l < "$test_out/stderr")
+	if ((status != want || lines != 1)) || [[ -s $test_out/stdout ]] ||
+	   ! grep -qE -- "^flowparctl: $regex" "$test_out/stderr"; then
+		not_ok "$text" "exit $status, expected $want and: $regex
+$(cat "$test_out/stdout" "$test_out/stderr")"
+	else
+		ok "$text"
+	fi
+}
+
+refused "no subcommand" 2 'command line: a subcommand is missing'
+refused "unknown subcommand" 2 'sevrice: no such subcommand' sevrice list
+refused "half a subcommand" 2 'service: no such subcommand' service
+refused "unknown option" 2 '--prot: no such option; see flowparctl service add --help' service add --prot 80
+refused "option twice" 2 '--port: given twice' service del --port 80 --port 81
+refused "value missing" 2 '--port: P is missing' service del --port
+refused "flag with a value" 2 '--json: takes no value' stats --json=yes
+refused "required option missing" 2 '--cpus: missing' service add --port 80 --base-port 8000
+refused "operand where none is taken" 2 '80: not expected here' stats 80
+for bad in 0 65536 -1 +80 ' 80' 80x '' 0x50 99999999999999999999; do
+	refused "port '$bad'" 2 "--port: '.*' is not a number from 1 to 65535" service del --port "$bad"
+done
+refused "bad CPU list" 2 "--cpus: '3-1': a range runs backwards" service add --port 80 --base-port 8000 --cpus 3-1
+refused "bad address" 2 "--address: '10.77.0' is neither" service del --port 80 --address 10.77.0
+refused "bad protocol" 2 "--protocol: 'sctp' is neither" service del --port 80 --protocol sctp
+
+server=("$test_out/server")
+refused "run without a command" 2 'run: -- COMMAND .* is missing' run --cpus "$cpu" --port-base 17000
+refused "more instances than stride" 2 '--per-core: 9 instances .* stride of 8' run --cpus "$cpu" --port-base 17000 --per-core 9 -- "${server[@]}"
+refused "last port beyond 65535" 2 '--port-base: 8192 CPUs from port 8 on end at port 65536' run --cpus 0-8191 --port-base 8 -- "${server[@]}"
+refused "last instance's port beyond 65535" 2 '--port-base: 1 CPUs from port 65535 on end at port 65536' run --cpus "$cpu" --port-base 65535 --per-core 2 -- "${server[@]}"
+refused "{conf} without a template" 2 '\{conf\}: there is no --template' run --cpus "$cpu" --port-base 17000 -- "${server[@]}" {conf}
+refused "template that is not used" 2 '--template: COMMAND does not name \{conf\}' run --cpus "$cpu" --port-base 17000 --template "$test_out/template" -- "${server[@]}"
+refused "ready-fd that is not open" 2 '--ready-fd: 99 is not an open' run --cpus "$cpu" --port-base 17000 --ready-fd 99 -- "${server[@]}"
+refused "CPU that does not exist" 1 'CPU 8191: this machine has no such CPU; it has ' run --cpus "$cpu,8191" --port-base 17000 -- "${server[@]}"
+refused "command not found" 1 'no-such-server: command not found; ' run --cpus "$cpu" --port-base 17000 -- no-such-server
+refused "command by path not found" 1 '/no/server: command not found; ' run --cpus "$cpu" --port-base 17000 -- /no/server
+refused "command not executable" 1 '.*/not-executable: Permission denied; ' run --cpus "$cpu" --port-base 17000 -- "$test_out/not-executable"
+refused "command is a directory" 1 '/: Permission denied; ' run --cpus "$cpu" --port-base 17000 -- /
+for bad in /no/template "$test_out" "$test_out/zero" /dev/zero; do
+	refused "template ${bad##*/}" 1 "$bad: .*give --template" run --cpus "$cpu" --port-base 17000 --template "$bad" -- "${server[@]}" {conf}
+done
+ln -sf server "$test_out/server-0"
+refused "program of the second instance missing" 1 '.*/server-1: command not found' run --cpus "$cpu" --port-base 17000 --per-core 2 -- "$test_out/server-{instance}"
+check "nothing was started" test ! -e "$started"
+
+for cmd in "" "service add" "service del" "service list" stats run; do
+	# shellcheck disable=SC2086
+	check "help of '$cmd'" "$ctl" $cmd --help
+done
+check_fails "help that cannot be written is a failure" 1 'stdout: cannot be written: No space' \
+	bash -c "'$ctl' --help > /dev/full"
+if [[ ! -e /sys/module/nf_flowpar ]]; then
+	refused "module not loaded" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' service list
+	refused "module not loaded, counters" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' stats --json
+fi
+finish
