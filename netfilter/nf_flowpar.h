@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the parts of nf_flowpar share: the service, the flow, the verdict.
+ *
+ * A service maps one public port to a port per CPU of its list. It never changes
+ * after it was published; hooks read it under RCU, from softirq or process
+ * context; the netlink side replaces the table of services as a whole, under
+ * flowpar_net.lock.
+ */
+#ifndef _NF_FLOWPAR_H
+#define _NF_FLOWPAR_H
+
+#include <linux/jiffies.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/skbuff.h>
+#include <linux/types.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+struct netlink_ext_ack;
+struct nf_hook_state;
+struct sock;
+
+/* Services of a namespace: the table is scanned per packet. */
+#define FLOWPAR_MAX_SERVICES	64
+#define FLOWPAR_DEFAULT_STRIDE	8
+/* CPU outside the service's list. No service reaches this rank: a rank takes a port. */
+#define FLOWPAR_NO_RANK		U16_MAX
+#define FLOWPAR_HINTS		256
+
+enum flowpar_counter {
+	FLOWPAR_IN,
+	FLOWPAR_OUT,
+	FLOWPAR_ATTACHED,
+	FLOWPAR_MOVED,
+	FLOWPAR_MISSED,
+	FLOWPAR_THROTTLED,
+	FLOWPAR_CLOSED,
+	FLOWPAR_FOREIGN_CPU,
+	FLOWPAR_ERROR,
+	FLOWPAR_COUNTERS
+};
+
+/**
+ * struct flowpar_cpu - what one CPU keeps for a service; only that CPU writes it
+ * @counter: by enum flowpar_counter
+ * @budget: lookups left for searches in this jiffy; below 0 after the last one
+ * @budget_jiffy: the jiffy that @budget belongs to
+ * @hint: ports at which moved flows were found, by flow hash; 0: none. Flows that
+ *	share a slot usually moved together, so a foreign hint is a good guess too.
+ */
+struct flowpar_cpu {
+	unsigned long counter[FLOWPAR_COUNTERS];
+	long budget;
+	unsigned long budget_jiffy;
+	u16 hint[FLOWPAR_HINTS];
+};
+
+/**
+ * struct flowpar_service - a public port and its per-core ports
+ * @family: AF_INET
+ * @protocol: IPPROTO_TCP
+ * @port: public port, host order like all ports here
+ * @address: local address; 0 is any outside 127.0.0.0/8
+ * @base: port of instance 0 on the CPU of rank 0
+ * @stride: distance between the first ports of neighbouring ranks
+ * @per_core: instances, hence consecutive ports, per CPU
+ * @n_cpus: CPUs in the list
+ * @last: last per-core port
+ * @moved_until: a moved flow was seen less than FLOWPAR_MOVED_WINDOW before this
+ *	jiffy; the one field that packets write, at most once a second
+ * @cpu: per-CPU part
+ * @cpus: the CPU list as text, in the kernel's canonical form
+ * @rcu: frees the service after the last hook that saw it
+ * @rank: position in the CPU list, or FLOWPAR_NO_RANK, by CPU
+ */
+struct flowpar_service {
+	u8 family;
+	u8 protocol;
+	u16 port;
+	__be32 address;
+	u16 base;
+	u16 stride;
+	u16 per_core;
+	u16 n_cpus;
+	u16 last;
+	unsigned long moved_until;
+	struct flowpar_cpu __percpu *cpu;
+	char *cpus;
+	struct rcu_head rcu;
+	u16 rank[];
+};
+
+/* The part of a service that is compared per packet, packed for the scan. */
+struct flowpar_match {
+	__be32 address;
+	u16 port;
+	u16 first;
+	u16 last;
+	struct flowpar_service *service;
+};
+
+/* Immutable once published. Services with an address come before those without,
+ * so the first match is the most specific one.
+ */
+struct flowpar_table {
+	struct rcu_head rcu;
+	unsigned int count;
+	struct flowpar_match match[] __counted_by(count);
+};
+
+/**
+ * struct flowpar_net - a network namespace
+ * @table: NULL while there is no service, and then no hook either
+ * @lock: serialises changes
+ * @seq: generation of @table, never 0; tells dumps that it changed
+ * @secret: keys the flow hash, so that nobody outside can aim at one instance
+ */
+struct flowpar_net {
+	struct flowpar_table __rcu *table;
+	struct mutex lock; /* changes of @table */
+	unsigned int seq;
+	u32 secret;
+};
+
+/**
+ * struct flowpar_flow - a TCP segment, as far as steering cares
+ * @saddr: source address
+ * @daddr: destination address
+ * @sport: source port, network order as the socket lookup wants it
+ * @dport: destination port
+ * @offset: of the TCP header in the skb
+ * @seq: sequence number
+ * @ack_seq: acknowledgment number, valid if @ack
+ * @ack: the ACK bit
+ * @syn: opens a connection: SYN without ACK
+ */
+struct flowpar_flow {
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	u16 dport;
+	unsigned int offset;
+	u32 seq;
+	u32 ack_seq;
+	bool ack;
+	bool syn;
+};
+
+/**
+ * struct flowpar_place - where a segment goes
+ * @port: destination port
+ * @rank: rank whose port was tried first
+ * @sk: the socket found there, referenced; NULL if none
+ */
+struct flowpar_place {
+	u16 port;
+	u16 rank;
+	struct sock *sk;
+};
+
+/* What a packet met; flowpar_verdict() in nf_flowpar_packet.c says what netfilter
+ * does with it.
+ */
+enum flowpar_verdict {
+	FLOWPAR_V_NOT_OURS,
+	FLOWPAR_V_IN,
+	FLOWPAR_V_OUT,
+	FLOWPAR_V_CLOSED,
+	FLOWPAR_V_THROTTLED,
+	FLOWPAR_V_ERROR,
+};
+
+extern unsigned int flowpar_net_id;
+
+static inline struct flowpar_net *flowpar_net(const struct net *net)
+{
+	return net_generic(net, flowpar_net_id);
+}
+
+/* The hooks also run in process context, preemptible: a this_cpu operation. */
+static inline void flowpar_count(const struct flowpar_service *service,
+				 enum flowpar_counter counter)
+{
+	this_cpu_inc(service->cpu->counter[counter]);
+}
+
+/* nf_flowpar_main.c */
+int flowpar_hooks_register(struct net *net);
+void flowpar_hooks_unregister(struct net *net);
+
+/* nf_flowpar_service.c */
+struct flowpar_service *flowpar_service_alloc(const struct cpumask *cpus);
+void flowpar_service_free(struct flowpar_service *service);
+int flowpar_service_add(struct net *net, struct flowpar_service *service,
+			struct netlink_ext_ack *extack);
+struct flowpar_service *flowpar_service_unlink(struct net *net,
+					       const struct flowpar_service *key);
+void flowpar_service_free_rcu(struct flowpar_service *service);
+struct flowpar_service *flowpar_service_get(const struct net *net,
+					    const struct flowpar_service *key);
+struct flowpar_service *flowpar_service_find(const struct net *net, __be32 address,
+					     u16 port);
+void flowpar_services_release(struct net *net);
+
+/* nf_flowpar_packet.c */
+unsigned int flowpar_in_hook(void *priv, struct sk_buff *skb,
+			     const struct nf_hook_state *state);
+unsigned int flowpar_local_out_hook(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state);
+unsigned int flowpar_out_hook(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state);
+
+/* nf_flowpar_lookup.c */
+extern unsigned int flowpar_search_budget;
+u32 flowpar_flow_hash(const struct net *net, const struct flowpar_flow *flow);
+u16 flowpar_core_port(const struct flowpar_service *service, unsigned int rank,
+		      u32 hash);
+bool flowpar_moved_recently(const struct flowpar_service *service);
+bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
+			 int dif, int sdif, struct flowpar_place *place);
+enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
+					  struct flowpar_service *service,
+					  const struct flowpar_flow *flow,
+					  int dif, int sdif,
+					  struct flowpar_place *place);
+void flowpar_attach(const struct net *net, const struct flowpar_service *service,
+		    struct sk_buff *skb, struct sock *sk);
+
+#endif /* _NF_FLOWPAR_H */

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Where a segment's flow lives: the established lookup that doubles as early demux, and
+ * the search for flows that are not at the port of the CPU they arrive on.
+ *
+ * Runs in the in hooks, BH disabled, under rcu_read_lock(). The sockets found are
+ * referenced; each function says who owns the reference. Invariant: a segment goes to
+ * the socket of its flow on whichever port that is, and looking for it costs a CPU a
+ * bounded share of its time whatever arrives.
+ *
+ * Flows move when an interrupt does, when the switch hashes onto other links or when a
+ * link fails. Nothing announces it: the first sign is a segment without a socket at its
+ * CPU's port, which looks just like one of a flow that is gone. So every such segment is
+ * searched for at all ports, out of a per-CPU budget of lookups per jiffy. Without
+ * budget it is dropped rather than passed on: the sender of a live flow repeats it, where
+ * the reset that a listener answers with would end the flow. That also makes a flood of
+ * stray segments cheaper than resets would be.
+ *
+ * SYNs belong to no flow as a rule and are not looked up, but while flows have been seen
+ * to move, one may be the repetition of a SYN that another CPU has answered.
+ */
+#include <linux/jhash.h>
+#include <linux/kernel.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/tcp.h>
+#include <net/dst.h>
+#include <net/inet_hashtables.h>
+#include <net/inet_timewait_sock.h>
+#include <net/request_sock.h>
+#include <net/tcp.h>
+
+#include "nf_flowpar.h"
+
+/* How long SYNs are searched for after a moved flow was seen: a SYN is repeated for
+ * about as long with the default tcp_syn_retries of common clients.
+ */
+#define FLOWPAR_MOVED_WINDOW	(60 * HZ)
+
+/* A lookup that finds nothing costs about 100 ns: a tenth of a core. */
+unsigned int flowpar_search_budget __read_mostly = 1000000;
+
+/* How well a socket fits a segment; of several candidates the best gets it. */
+enum flowpar_fit {
+	FLOWPAR_FIT_NONE,
+	/* A request, but of another attempt of this client. */
+	FLOWPAR_FIT_STRAY_REQUEST,
+	FLOWPAR_FIT_TIME_WAIT,
+	/* TIME_WAIT or FIN_WAIT_2 that expects this very segment. */
+	FLOWPAR_FIT_NEXT,
+	FLOWPAR_FIT_REQUEST,
+	FLOWPAR_FIT_FULL,
+};
+
+static enum flowpar_fit flowpar_request_fit(const struct tcp_request_sock *req,
+					    const struct flowpar_flow *flow)
+{
+	bool fits;
+
+	if (flow->syn)
+		fits = flow->seq == req->rcv_isn;
+	else if (flow->ack)
+		fits = flow->ack_seq == req->snt_isn + 1;
+	else
+		fits = flow->seq == req->rcv_nxt;
+	return fits ? FLOWPAR_FIT_REQUEST : FLOWPAR_FIT_STRAY_REQUEST;
+}
+
+static enum flowpar_fit flowpar_fit(struct sock *sk, const struct flowpar_flow *flow)
+{
+	if (!sk)
+		return FLOWPAR_FIT_NONE;
+
+	switch (READ_ONCE(sk->sk_state)) {
+	case TCP_NEW_SYN_RECV:
+		return flowpar_request_fit(tcp_rsk(inet_reqsk(sk)), flow);
+	case TCP_TIME_WAIT:
+		/* A SYN starts anew: where the old flow ended does not bind it. */
+		if (flow->syn)
+			return FLOWPAR_FIT_NONE;
+		if (flow->seq == READ_ONCE(tcp_twsk(sk)->tw_rcv_nxt))
+			return FLOWPAR_FIT_NEXT;
+		return FLOWPAR_FIT_TIME_WAIT;
+	default:
+		return FLOWPAR_FIT_FULL;
+	}
+}
+
+/**
+ * flowpar_flow_hash - the hash of a flow, as seen from the client's side
+ * @net: the namespace, which keys it
+ * @flow: a segment from the client
+ *
+ * Not skb->hash, which depends on the NIC and is absent on some: a flow must keep its
+ * instance and, on a CPU outside the list, its rank, whichever way it comes.
+ */
+u32 flowpar_flow_hash(const struct net *net, const struct flowpar_flow *flow)
+{
+	return jhash_3words((__force u32)flow->saddr, (__force u32)flow->daddr,
+			    (__force u32)flow->sport, flowpar_net(net)->secret);
+}
+
+/**
+ * flowpar_core_port - the port of a flow at a rank
+ * @service: the service
+ * @rank: less than the service's n_cpus
+ * @hash: flowpar_flow_hash(); not looked at with one instance per CPU
+ */
+u16 flowpar_core_port(const struct flowpar_service *service, unsigned int rank, u32 hash)
+{
+	u16 port = service->base + rank * service->stride;
+
+	return service->per_core > 1 ? port + hash % service->per_core : port;
+}
+
+/**
+ * flowpar_moved_recently - whether SYNs must be searched for
+ * @service: the service
+ */
+bool flowpar_moved_recently(const struct flowpar_service *service)
+{
+	return time_before(jiffies, READ_ONCE(service->moved_until));
+}
+
+/* Written at most once a second: all CPUs read the line. */
+static void flowpar_moved_now(struct flowpar_service *service)
+{
+	unsigned long until = jiffies + FLOWPAR_MOVED_WINDOW;
+
+	if (time_after_eq(until, READ_ONCE(service->moved_until) + HZ))
+		WRITE_ONCE(service->moved_until, until);
+}
+
+static struct sock *flowpar_socket(const struct net *net, const struct flowpar_flow *flow,
+				   u16 port, int dif, int sdif)
+{
+	return __inet_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
+					 flow->saddr, flow->sport, flow->daddr, port,
+					 dif, sdif);
+}
+
+/**
+ * flowpar_lookup_home - look up a segment at the port it would get by its CPU
+ * @net: the namespace
+ * @flow: the segment
+ * @dif: interface index that the socket may be bound to
+ * @sdif: the same for a slave of a VRF, or 0
+ * @place: its @port is looked at; gets the socket, referenced, or NULL
+ *
+ * Return: whether no other port can have a better claim. A request whose ACK fits and a
+ * closing flow that expects this segment count as certain, so that ordinary short
+ * connections never search.
+ */
+bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
+			 int dif, int sdif, struct flowpar_place *place)
+{
+	place->sk = flowpar_socket(net, flow, place->port, dif, sdif);
+	return flowpar_fit(place->sk, flow) >= FLOWPAR_FIT_NEXT;
+}
+
+/* Per CPU and service: no shared state, and one service's flood leaves the others'
+ * budget alone. The last search may overdraw, else a long CPU list could never be
+ * searched.
+ */
+static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups)
+{
+	unsigned long now = jiffies;
+
+	if (this->budget_jiffy != now) {
+		this->budget_jiffy = now;
+		this->budget = DIV_ROUND_UP(READ_ONCE(flowpar_search_budget), HZ);
+	}
+	if (this->budget <= 0)
+		return false;
+	this->budget -= lookups;
+	return true;
+}
+
+/* Keep the better of @place and the socket at @port; drop the other's reference. */
+static enum flowpar_fit flowpar_try(const struct net *net, const struct flowpar_flow *flow,
+				    int dif, int sdif, u16 port, enum flowpar_fit best,
+				    struct flowpar_place *place)
+{
+	struct sock *sk = flowpar_socket(net, flow, port, dif, sdif);
+	enum flowpar_fit fit = flowpar_fit(sk, flow);
+
+	if (fit > best) {
+		swap(place->sk, sk);
+		place->port = port;
+		best = fit;
+	}
+	if (sk)
+		sock_gen_put(sk);
+	return best;
+}
+
+/**
+ * flowpar_lookup_moved - look for a segment's flow at the other ports
+ * @net: the namespace
+ * @service: the service
+ * @flow: a segment to a local address
+ * @dif: as in flowpar_lookup_home()
+ * @sdif: as in flowpar_lookup_home()
+ * @place: what flowpar_lookup_home() left; gets what was found
+ *
+ * Tried in turn: the port where this CPU last found a flow of this hash, the public
+ * port, where flows older than the service live, then every rank.
+ *
+ * Return: FLOWPAR_V_IN: @place holds the answer, at worst the port it came with;
+ * FLOWPAR_V_NOT_OURS: the flow lives at the public port; FLOWPAR_V_THROTTLED: no
+ * budget, and nothing known at all. The caller owns the reference on @place's socket;
+ * there is none with the last two.
+ */
+enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
+					  struct flowpar_service *service,
+					  const struct flowpar_flow *flow,
+					  int dif, int sdif,
+					  struct flowpar_place *place)
+{
+	struct flowpar_cpu *this = this_cpu_ptr(service->cpu);
+	enum flowpar_fit best = flowpar_fit(place->sk, flow);
+	u32 hash = flowpar_flow_hash(net, flow);
+	u16 *hint = &this->hint[hash % FLOWPAR_HINTS];
+	u16 home = place->port, hinted = *hint;
+	unsigned int rank;
+	u16 port;
+
+	if (hinted && hinted != home)
+		best = flowpar_try(net, flow, dif, sdif, hinted, best, place);
+
+	if (best < FLOWPAR_FIT_NEXT) {
+		if (!flowpar_budget_take(this, service->n_cpus)) {
+			flowpar_count(service, FLOWPAR_THROTTLED);
+			return flow->syn || place->sk ? FLOWPAR_V_IN : FLOWPAR_V_THROTTLED;
+		}
+		best = flowpar_try(net, flow, dif, sdif, service->port, best, place);
+		for (rank = 0; rank < service->n_cpus && best < FLOWPAR_FIT_FULL; rank++) {
+			port = flowpar_core_port(service, rank, hash);
+			if (port != home && port != hinted)
+				best = flowpar_try(net, flow, dif, sdif, port, best, place);
+		}
+	}
+
+	if (best == FLOWPAR_FIT_NONE && !flow->syn)
+		flowpar_count(service, FLOWPAR_MISSED);
+	if (place->port == home)
+		return FLOWPAR_V_IN;
+
+	*hint = place->port;
+	if (place->port == service->port) {
+		sock_gen_put(place->sk);
+		place->sk = NULL;
+		return FLOWPAR_V_NOT_OURS;
+	}
+	flowpar_count(service, FLOWPAR_MOVED);
+	flowpar_moved_now(service);
+	return FLOWPAR_V_IN;
+}
+
+/**
+ * flowpar_attach - give a packet the socket that was found for it, as early demux does
+ * @net: the namespace
+ * @service: the service, which counts it
+ * @skb: a packet at PRE_ROUTING that has no socket
+ * @sk: the socket, referenced; the reference is consumed
+ *
+ * Then ip_rcv_finish() skips early demux, and TCP its lookup. Whoever sends the packet
+ * elsewhere later copes as with early demux: NAT drops the dst when it changes the
+ * address, TPROXY and nft's socket replace or read skb->sk.
+ */
+void flowpar_attach(const struct net *net, const struct flowpar_service *service,
+		    struct sk_buff *skb, struct sock *sk)
+{
+	struct dst_entry *dst;
+
+	if (!READ_ONCE(net->ipv4.sysctl_ip_early_demux) ||
+	    !READ_ONCE(net->ipv4.sysctl_tcp_early_demux) ||
+	    nf_bridge_info_exists(skb)) {
+		/* A bridged packet passes the bridge with its dst and sk yet. */
+		sock_gen_put(sk);
+		return;
+	}
+
+	skb->sk = sk;
+	skb->destructor = sock_edemux;
+	flowpar_count(service, FLOWPAR_ATTACHED);
+
+	if (!sk_fullsock(sk) || skb_dst(skb))
+		return;
+	dst = rcu_dereference(sk->sk_rx_dst);
+	if (dst)
+		dst = dst_check(dst, 0);
+	if (dst && sk->sk_rx_dst_ifindex == skb->skb_iif)
+		skb_dst_set_noref(skb, dst);
+}
