@@ -15,6 +15,8 @@ tarball=${FLOWPAR_LINUX_SOURCE:-/usr/src/linux-source-$base.tar.xz}
 # shellcheck disable=SC2034 # for those who source this
 configs=${FLOWPAR_CONFIGS:-$top/configs}
 
+began=$SECONDS
+
 say() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
@@ -23,6 +25,19 @@ die() {
 	say "$@"
 	exit 1
 }
+
+# need_tools NAME:PACKAGE...: every missing one in one apt-get line.
+need_tools() {
+	local need missing=()
+	for need in "$@"; do
+		[[ -e ${need%%:*} ]] || PATH=$PATH:/sbin:/usr/sbin command -v "${need%%:*}" >/dev/null ||
+			missing+=("${need#*:}")
+	done
+	((${#missing[@]} == 0)) || die "missing tools; as root: apt-get install ${missing[*]}"
+}
+# shellcheck disable=SC2034
+build_tools=(gcc:gcc make:make bc:bc flex:flex bison:bison patch:patch xz:xz-utils depmod:kmod
+	setpriv:util-linux flock:util-linux /usr/include/libelf.h:libelf-dev)
 
 # Our files, as "source:place in the kernel tree". Each exists once, here.
 our_files() {
@@ -104,13 +119,64 @@ kmake() {
 		cc='ccache gcc'
 		export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-2G}
 		export CCACHE_BASEDIR=$src CCACHE_NOHASHDIR=1
+		# With the preprocessor run of a miss saved, a cold cache costs little.
+		export CCACHE_DEPEND=1
 		# Freshly unpacked and generated files are as young as the build.
 		export CCACHE_SLOPPINESS=include_file_mtime,include_file_ctime
 	fi
 	# pdeathsig: no orphan goes on building in a directory that the next run clears.
 	setpriv --pdeathsig TERM make -C "$src" O=build ARCH=x86_64 CC="$cc" HOSTCC="$cc" \
-		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_USER=flowpar \
-		KBUILD_BUILD_HOST=flowpar KBUILD_BUILD_VERSION=1 "$@"
+		KBUILD_BUILD_TIMESTAMP="${KBUILD_BUILD_TIMESTAMP:-Thu Jan  1 00:00:00 UTC 1970}" \
+		KBUILD_BUILD_USER=flowpar KBUILD_BUILD_HOST=flowpar KBUILD_BUILD_VERSION=1 "$@"
+}
+
+elapsed() {
+	printf '%4d s' $((SECONDS - began))
+}
+
+objects() {	# objects LOG: how many files the make behind LOG has made
+	grep -cE '^  (CC|AS|LD|AR|HOSTCC) ' "$1" || true
+}
+
+# compile LOG ABOUT SRC ARGS...: kmake in the background, a line on stderr now and
+# then. ABOUT, how many objects there will be, may be empty. Sets $builder
+# while it runs, for the caller's cleanup.
+builder=''
+compile() {
+	local log=$1 about=${2:+ of about $2} shown=$SECONDS status=0
+	shift 2
+	kmake "$@" > "$log" 2>&1 9>&- &
+	builder=$!
+	while kill -0 "$builder" 2>/dev/null; do
+		sleep 1
+		if ((SECONDS - shown >= 15)); then
+			shown=$SECONDS
+			say "$(elapsed)  compiling, $(objects "$log")$about objects"
+		fi
+	done
+	wait "$builder" || status=$?
+	builder=''
+	((status == 0)) && return
+	grep -aE -m 8 'error:|Error |undefined reference|No space left' "$log" >&2 || tail -n 8 "$log" >&2
+	die "the kernel does not build, exit $status; full output: $log"
+}
+
+# work_in PARENT PREFIX: sets $work to a new directory, gone however we end.
+work_in() {
+	mkdir -p "$1"
+	work=$(mktemp -d "$1/$2.XXXXXX")
+	trap cleanup EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+cleanup() {
+	if [[ -n $builder ]]; then
+		kill "$builder" 2>/dev/null || true
+		wait "$builder" 2>/dev/null || true
+	fi
+	rm -rf "$work"
 }
 
 # check_config .config FRAGMENT...: kconfig drops what it cannot satisfy without

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Traffic whose CPU is known.
+
+    flows.py udp CPU ADDRESS COUNT [ROUNDS]
+        from CPU, one datagram a round in each of COUNT flows that are the same
+        at each call (source port 20000 + i, destination port 9000 + i)
+    flows.py serve PORT CONNECTIONS CPUS
+        answers each connection with 4 writes from each CPU of CPUS (a count),
+        so the task migrates within the flow; prints "PORT-OF-PEER CPU" with the
+        CPU that the connection's segments arrive on
+    flows.py fetch ADDRESS PORT
+        reads one such answer; prints how many bytes came
+"""
+import os
+import socket
+import sys
+
+SO_INCOMING_CPU = 49
+
+
+def udp(cpu, address, count, rounds=1):
+    os.sched_setaffinity(0, {cpu})
+    socks = []
+    for i in range(count):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # An ICMP error of an earlier round would make sendto() fail.
+        sock.bind(("", 20000 + i))
+        socks.append(sock)
+    for _ in range(rounds):
+        for i, sock in enumerate(socks):
+            sock.sendto(b"x", (address, 9000 + i))
+
+
+def serve(port, connections, cpus):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("", port))
+    listener.listen(64)
+    print("listening", flush=True)
+    for _ in range(connections):
+        conn, peer = listener.accept()
+        conn.recv(1)
+        incoming = {conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU)}
+        for _ in range(4):
+            for cpu in range(cpus):
+                os.sched_setaffinity(0, {cpu})
+                conn.sendall(b"y" * 1000)
+        conn.shutdown(socket.SHUT_WR)
+        while conn.recv(4096):
+            pass
+        incoming.add(conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU))
+        conn.close()
+        print(peer[1], *sorted(incoming), flush=True)
+
+
+def fetch(address, port):
+    conn = socket.create_connection((address, port), timeout=20)
+    conn.sendall(b"?")
+    total = 0
+    while data := conn.recv(65536):
+        total += len(data)
+    conn.close()
+    print(total)
+
+
+command, *rest = sys.argv[1:] or [""]
+if command == "udp":
+    udp(int(rest[0]), rest[1], *map(int, rest[2:]))
+elif command == "serve":
+    serve(*map(int, rest))
+elif command == "fetch":
+    fetch(rest[0], int(rest[1]))
+else:
+    sys.exit(__doc__)
