@@ -204,32 +204,29 @@ static const char *remedy(int err)
 	case EPERM:
 	case EACCES:
 		return "run as root, or with CAP_NET_ADMIN in the network namespace";
-	case EEXIST:
-		return "flowparctl service list shows what is there; delete it first or choose another port";
 	case ENOENT:
 		return "flowparctl service list shows those that there are";
 	case EOPNOTSUPP:
-		return "is this module older than flowparctl?";
+		return "is the loaded nf_flowpar older than flowparctl?";
 	}
 	return NULL;
 }
 
-/* "OBJECT: the kernel's words (errno); what to do" */
+/* The kernel's words where it has some, the remedy where they name none. */
 static void report_refusal(const char *object, const struct answer *answer, int err,
 			   const char *option)
 {
+	const char *found = *answer->message ? answer->message : strerror(err);
 	const char *todo = remedy(err);
-	char found[320], change[64];
 
-	if (*answer->message)
-		snprintf(found, sizeof(found), "%s (%s)", answer->message, strerror(err));
+	if (strchr(found, ';'))
+		report(object, "%s", found);
+	else if (todo)
+		report(object, "%s; %s", found, todo);
+	else if (option)
+		report(object, "%s; change --%s", found, option);
 	else
-		snprintf(found, sizeof(found), "%s", strerror(err));
-	if (!todo && option) {
-		snprintf(change, sizeof(change), "change --%s", option);
-		todo = change;
-	}
-	report(object, "%s%s%s", found, todo ? "; " : "", todo ? todo : "");
+		report(object, "%s", found);
 }
 
 bool genl_do(struct genl *g, struct nlmsghdr *request, const char *object,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: flowparctl's CPU lists, backoff and placeholders do what their headers say, under sanitizers.
 # Suite: unit
+# shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 status=0

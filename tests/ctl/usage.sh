@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: flowparctl refuses bad input with one line that names it, exit status 2 for the command line and 1 for the machine; nothing is started.
 # Suite: unit
+# Placeholders in braces and functions called by name are meant.
+# shellcheck disable=SC1083,SC2317
+# shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 make -s -C "$repo/ctl" SAN=1 > "$test_out/build.log" 2>&1 || not_ok "flowparctl builds" "$(tail "$test_out/build.log")"
