@@ -46,8 +46,11 @@ key() {
 		ld --version
 	} | sha256sum
 }
-hash=$(key)
-kdir=$cache/kernel-$base-$variant-${hash:0:12}
+set_kdir() {
+	hash=$(key)
+	kdir=$cache/kernel-$base-$variant-${hash:0:12}
+}
+set_kdir
 
 if ((print)); then
 	echo "$kdir"
@@ -70,6 +73,7 @@ build() {
 		flock 9
 	fi
 	echo $$ > "$cache/lock.pid"
+	set_kdir		# we may have waited long
 	if [[ -d $kdir ]]; then
 		echo "$kdir"
 		return
