@@ -11,6 +11,7 @@
 
 readonly public_port=80
 readonly www=/run/www
+export FLOWPAR_DOCROOT=$www	# read by configs/lighttpd.conf.in
 
 slaves() { seq -f eth%g 0 $((LAB_NICS - 1)); }
 
@@ -52,9 +53,8 @@ stock_bond() {
 
 # stock_server WORKERS: one listener on the public port
 stock_server() {
-	sed -e "s|{port}|$public_port|g" -e 's|{cpu}|0|g' -e 's|{instance}|0|g' \
+	sed -e "s|{port}|$public_port|g" -e "s|^server.max-worker .*|server.max-worker = $1|" \
 		"$LAB_REPO/configs/lighttpd.conf.in" > /run/lighttpd.conf
-	echo "server.max-worker = $1" >> /run/lighttpd.conf
 	lighttpd -D -f /run/lighttpd.conf &
 }
 
