@@ -193,7 +193,8 @@ check_firewall() {
 check_irqbalance() {
 	local comm pid nic have banned=''
 	for comm in /proc/[0-9]*/comm; do
-		read_file "$comm" && [[ $REPLY == irqbalance ]] || continue
+		read_file "$comm" || continue
+		[[ $REPLY == irqbalance ]] || continue
 		pid=${comm#/proc/} pid=${pid%/comm}
 		for nic in "${SLAVES[@]}"; do
 			nic_irqs "$nic"

@@ -21,7 +21,9 @@ command_verify() {
 
 verify_lacp() {
 	local fault
-	! fault=$(lacp_fault) || drift "${fault%%: *}" "$(sed 's/^[^:]*: //; s/;.*//' <<< "$fault")" "${fault#*; }"
+	fault=$(lacp_fault) || return 0
+	DRIFTS=$((DRIFTS + 1))
+	echo "setup-flowpar.sh: $fault"
 }
 
 command_status() {

@@ -54,8 +54,8 @@ irq_queue() {
 # --- modules ------------------------------------------------------------------
 
 get_module() {	# loaded (also: built in) or absent
-	local lines
-	mapfile -t lines < /proc/modules
+	local lines=()
+	[[ ! -r /proc/modules ]] || mapfile -t lines < /proc/modules
 	if [[ " ${lines[*]/#/$'\n'}" == *$'\n'"$1 "* ]]; then
 		REPLY=loaded
 		return

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2154
+# Sourced by the affinity tests: the tool, how it is called, and the snapshot that
+# tells whether the machine is as it was.
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+setup() { "$repo/affinity/setup-flowpar.sh" "$@"; }
+
+# What up is asked for where nothing else is said. A stock kernel has neither the
+# policy nor nf_flowpar; the rest of the tool must serve it all the same.
+slaves=(--bond bond0 --slaves 'eth0,eth1')
+service=(--address "${LAB_SERVER:-10.77.0.1}/24" --port 80 --base-port 8000)
+policy=cpu-bound listen=nat
+if [[ ${LAB_KERNEL:-} == stock ]]; then
+	slaves+=(--policy layer3+4) policy=layer3+4
+	service+=(--listen nft) listen=nft
+fi
+
+# affinity_lab [options]: two slaves, and a NIC that is none
+affinity_lab() {
+	make -s -C "$repo/ctl" || { not_ok 'flowparctl builds'; finish; }
+	lab_run --cpus 2 --nics 3 "$@"
+}
+
+# Every file and table that up may touch, as text. Not in it: what nobody set and
+# no one can put back (counters, tokens drawn at random, times).
+snapshot() {
+	local file nic
+	for file in /proc/irq/*/smp_affinity_list /sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus} \
+			/sys/class/net/*/{flags,mtu,address,tx_queue_len,ifalias} /sys/class/net/bonding_masters; do
+		echo "$file: $(cat "$file" 2>&1)"
+	done
+	ip -d -j link show | jq .
+	ip -d -j address show | jq .
+	ip -d route show table all
+	ip -6 -d route show table all
+	ip -d rule show
+	nft -s list ruleset
+	awk '{ print "module", $1 }' /proc/modules | sort
+	sysctl -a 2>/dev/null | grep -E '^net\.' | grep -vE 'fastopen_key|conntrack_count|stable_secret'
+	for nic in /sys/class/net/eth*; do
+		nic=${nic##*/}
+		ethtool "$nic"; ethtool -l "$nic"; ethtool -k "$nic"; ethtool -x "$nic"
+	done 2>&1
+	ls -lR /run/flowpar 2>&1
+}
+
+# An address comes back some moments after its link.
+unchanged_now() { now=$(snapshot); [[ $now == "$before" ]]; }
+
+# unchanged TEXT: the machine is as it was when $before was taken
+unchanged() {
+	local now=''
+	wait_until 5 unchanged_now || true
+	now=$(snapshot)
+	same "$1" "$before" "$now"
+}
+
+# A machine on which somebody has lived: values that no default would restore.
+lived_in() {
+	ip link set eth0 mtu 1400
+	ip link set eth1 mtu 1400
+	ip link set eth0 up
+	ip link set eth1 up
+	ip link set eth1 down
+	ip link set eth0 txqueuelen 500
+	echo 3 > /sys/class/net/eth0/queues/rx-0/rps_cpus
+	echo 1 > "/proc/irq/$(irqs_of eth0 | tail -n 1)/smp_affinity_list"
+	wait_until 5 grep -q up /sys/class/net/eth0/operstate
+}
+
+# The interrupts of a NIC, by the names that /proc/interrupts has for its device:
+# another way than the tool's own.
+irqs_of() {
+	local device
+	device=$(basename "$(realpath "/sys/class/net/$1/device")")
+	awk -v nic="$1" -v device="$device" '$NF == nic || index($NF, nic "-") == 1 || index($NF, device "-") == 1 { sub(":", "", $1); print $1 }' /proc/interrupts
+}

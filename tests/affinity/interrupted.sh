@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: whatever ends up (kill -9 at a step, a signal, a second run), the machine comes back file by file
+#
+# A step is a line of the journal or a command of the tool. BASH_ENV lets the test
+# stop the tool right before its n-th step without the tool knowing of it. Of all
+# steps this takes some; kill-every-step.sh takes all.
+# shellcheck source=tests/affinity/common.sh
+. "$(dirname "$0")/common.sh"
+
+up=("${slaves[@]}" "${service[@]}")
+every_step=${every_step:-}
+
+# In the tool: count the steps, at the step asked for do what is asked for.
+stop_at() {
+	cat > /run/stop.env <<-END
+	stop_step=0
+	stop_here() {
+		case \$BASH_COMMAND in
+		'printf '*'>> "\$JOURNAL"'|'said=\$("\$@" 2>&1)'|'PUT_SAID=\$('*|'truncate '*) ;;
+		*) return 0 ;;
+		esac
+		stop_step=\$((stop_step + 1))
+		echo "\$stop_step" > /run/stop.count
+		[[ \$stop_step != $1 ]] || $2
+	}
+	set -o functrace
+	trap stop_here DEBUG
+	END
+}
+
+stopped() {	# stopped STEP ACTION COMMAND...: runs the tool's COMMAND with it
+	stop_at "$1" "$2"
+	rm -f /run/stop.count
+	shift 2
+	BASH_ENV=/run/stop.env setup "$@"
+}
+
+# killed STEP: kill -9 there, then down
+killed() {
+	local status=0
+	stopped "$1" "kill -9 \$\$" up "${up[@]}" > /dev/null 2>&1 || status=$?
+	same "killed at step $1 of $steps" 137 "$status"
+	check "down after that ends well" setup down
+	unchanged 'and every file is back'
+}
+
+server() {
+	local steps step status=0 out
+	lived_in
+	before=$(snapshot)
+
+	stopped 0 : up "${up[@]}" > /dev/null
+	steps=$(< /run/stop.count)
+	check "up has many steps ($steps)" test "$steps" -ge 25
+
+	# down, killed half-way, and again
+	stopped 9 "kill -9 \$\$" down > /dev/null 2>&1
+	check_fails 'verify is not content with half of it' 1 'setup-flowpar.sh: ' setup verify
+	check 'down, killed, ends its work when run again' setup down
+	unchanged 'and every file is back'
+
+	if [[ $every_step ]]; then
+		for ((step = 1; step <= steps; step++)); do
+			killed "$step"
+		done
+		return
+	fi
+	killed 1
+	killed $((steps / 2))
+	killed "$steps"
+
+	# up after a killed up goes on where it stopped
+	stopped $((steps * 2 / 3)) "kill -9 \$\$" up "${up[@]}" > /dev/null 2>&1
+	check_fails 'verify tells of an interrupted up' 1 'up was interrupted; run it again' setup verify
+	check 'up after a killed up completes it' setup up "${up[@]}"
+	check 'to the full' setup verify
+	check 'down undoes both' setup down
+	unchanged 'and every file is back'
+
+	# A record that kill -9 cut off is none.
+	stopped $((steps / 2)) "kill -9 \$\$" up "${up[@]}" > /dev/null 2>&1
+	printf 'irq\teth0/0' >> /run/flowpar/journal
+	check 'a torn last record does not hold down up' setup down
+	unchanged 'and every file is back'
+
+	out=$(stopped $((steps * 2 / 3)) "kill -TERM \$\$" up "${up[@]}" 2>&1) || status=$?
+	same 'SIGTERM ends up' 143 "$status"
+	unchanged 'which has rolled back by itself'
+
+	# The lock is held as a run holds it.
+	mkdir /run/flowpar
+	check_fails 'a second run is refused' 1 'another setup-flowpar.sh is at work; wait' \
+		flock /run/flowpar "$repo/affinity/setup-flowpar.sh" up "${up[@]}"
+	rmdir /run/flowpar
+	unchanged 'and changes nothing'
+}
+
+case ${LAB_ROLE:-host} in
+host)	affinity_lab ${every_step:+--timeout 3000} ;;
+server)	lab-ready; server ;;
+client)	lab-wait server-exit ;;
+esac
+finish

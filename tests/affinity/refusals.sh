@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: each thing that is wrong gives one line with what it is, what was found and what to do, and changes nothing
+# shellcheck disable=SC2016,SC2034,SC2119,SC2317	# PREPARE and RESTORE are evaluated
+# shellcheck source=tests/affinity/common.sh
+. "$(dirname "$0")/common.sh"
+
+up=("${slaves[@]}" "${service[@]}")
+modules=/lib/modules/$(uname -r)
+
+# refused TEXT REGEX COMMAND...: exit 1, the one line, nothing done
+refused() {
+	local text=$1 regex=$2 status=0
+	shift 2
+	"$@" > /run/out 2> /run/err < /dev/null || status=$?
+	if ((status != 1)); then
+		not_ok "$text" "exit $status, expected 1: $(cat /run/out /run/err)"
+	elif [[ $(wc -l < /run/err) != 1 ]] || ! grep -qE "^setup-flowpar.sh: $regex" /run/err; then
+		not_ok "$text" "said: $(cat /run/err)"$'\n'"expected one line: $regex"
+	elif [[ -s /run/out && -z ${tries:-} ]]; then
+		not_ok "$text" "did something before it refused: $(cat /run/out)"
+	else
+		ok "$text"
+	fi
+}
+
+# wrong PREPARE RESTORE TEXT REGEX COMMAND...: refused on a machine that PREPARE
+# has made wrong, with nothing changed on it
+wrong() {
+	local restore=$2
+	eval "$1"
+	before=$(snapshot)
+	shift 2
+	refused "$@"
+	unchanged "  and nothing is changed"
+	eval "$restore"
+}
+
+# A copy of the modules to damage, in the place of the real ones.
+damage() {
+	[[ -d /run/modules ]] || cp -r "$modules" /run/modules
+	mount --bind /run/modules "$modules"
+}
+
+# The module of a kernel without the policy: its name is not in it.
+strip_policy() { sed -i 's/cpu-bound/cpu-bounc/g' "$(modinfo -F filename bonding)"; }
+
+irqbalance_runs() {
+	cp "$(command -v sleep)" /run/irqbalance
+	/run/irqbalance 300 &
+	pid=$!
+	wait_until 5 grep -qx irqbalance "/proc/$pid/comm"
+}
+
+server() {
+	local pid
+	wrong : : 'unknown NIC' 'eth9: no such network interface; ' setup up --bond bond0 --slaves eth0,eth9
+	wrong 'ip address add 192.0.2.9/24 dev eth1' 'ip address del 192.0.2.9/24 dev eth1' \
+		'a slave that carries an address' "eth1: carries address 192.0.2.9/24; move it to the bond with --address, or remove it with 'ip address del 192.0.2.9/24 dev eth1'" \
+		setup up "${up[@]}"
+	wrong 'ip link set eth1 up; ip route add 198.51.100.0/24 dev eth1' 'ip link set eth1 down' \
+		'a slave that a route needs' 'eth1: a route to 198.51.100.0/24 leads through it; remove' setup up "${up[@]}"
+	wrong 'ip link add link eth1 name eth1.5 type vlan id 5' 'ip link del eth1.5' \
+		'a slave that carries a VLAN' 'eth1: eth1.5 is built on it; remove' setup up "${up[@]}"
+	wrong 'modprobe bonding max_bonds=0; ip link add other type bond; ip link set eth1 master other' 'ip link del other; rmmod bonding' \
+		'a NIC of another bond' 'eth1: already in bond other; take it out with' setup up "${up[@]}"
+	wrong 'ip link add br0 type bridge; ip link set eth1 master br0' 'ip link del br0' \
+		'a port of a bridge' 'eth1: already a port of br0; take it out with' setup up "${up[@]}"
+	wrong 'ip link add soft0 type dummy' 'ip link del soft0' \
+		'a NIC without interrupts' 'soft0: no interrupt found for it; ' setup up --bond bond0 --slaves eth0,soft0
+	wrong 'ip link set eth1 mtu 1400' 'ip link set eth1 mtu 1500' \
+		'slaves of two MTUs' "eth1: MTU 1400, but eth0 has 1500; give all slaves one MTU" setup up "${up[@]}"
+	wrong : : 'a CPU out of range' '--cpus: CPU 7 is not there, 0-1 are online; choose' setup up "${up[@]}" --cpus 0,7
+	wrong 'echo 0 > /sys/devices/system/cpu/cpu1/online' 'echo 1 > /sys/devices/system/cpu/cpu1/online' \
+		'a CPU that is offline' '--cpus: CPU 1 is not there, 0 are online; choose' setup up "${up[@]}" --cpus 0-1
+	wrong : : 'more CPUs than NICs without multi-queue' '--cpus: 2 CPUs for 1 NICs, but eth0 has 1 combined queue' \
+		setup up --bond bond0 --slaves eth0 --cpus 0-1
+	wrong 'ip link add bond0 type dummy' 'ip link del bond0' \
+		'a bond name in use' "bond0: already exists; remove it with 'ip link del bond0'" setup up "${up[@]}"
+	wrong 'ip address add 10.77.0.1/24 dev eth2' 'ip address del 10.77.0.1/24 dev eth2' \
+		'an address that another interface has' '--address 10.77.0.1/24: eth2 has it already; remove' setup up "${up[@]}"
+	wrong 'busybox httpd -f -p 80 & pid=$!; wait_until 5 grep -q ":0050 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
+		'a public port in use' 'port 80: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that' setup up "${up[@]}"
+	wrong : : 'a per-core port that local connections may get' '--base-port 40000: per-core port 40000 is in ip_local_port_range' \
+		setup up "${slaves[@]}" --port 80 --base-port 40000
+	wrong "nft 'table ip flowpar { }'" 'nft delete table ip flowpar' \
+		'--listen nft with its table there' "table ip flowpar: already exists; remove it with 'nft delete table ip flowpar'" \
+		setup up "${up[@]}" --listen nft
+	wrong 'mv /usr/sbin/ethtool /run/ethtool' 'mv /run/ethtool /usr/sbin/ethtool' \
+		'ethtool missing' 'ethtool: not found in PATH; apt-get install ethtool' setup up "${up[@]}"
+	wrong : : 'a user who is not root' 'up: changes the machine, and user nobody may not; run it as root' \
+		setpriv --reuid nobody --clear-groups "$repo/affinity/setup-flowpar.sh" up "${up[@]}"
+	wrong 'damage; rm "$modules"/modules.*; touch "$modules/modules.builtin"' 'umount "$modules"; rm -r /run/modules' \
+		'bonding missing' 'bonding: no such module for kernel .*; install' setup up "${up[@]}"
+
+	if [[ $listen == nat ]]; then
+		wrong 'damage; find "$modules" -name "nf_flowpar.ko" -delete; depmod' 'umount "$modules"; rm -r /run/modules' \
+			'nf_flowpar missing' 'nf_flowpar: no such module for kernel .*; build it with make .*, or give --listen nft' setup up "${up[@]}"
+		wrong 'damage; strip_policy' 'umount "$modules"' \
+			'a bonding module without the policy' 'bonding: this module for kernel .* knows no policy cpu-bound; boot the patched kernel .*, or give --policy layer3\+4' setup up "${up[@]}"
+		# The same module loaded already, and the right one on disk: only trying tells.
+		damage; insmod "$(modinfo -F filename bonding)" max_bonds=0; umount "$modules"
+		tries=yes wrong : 'rmmod bonding' \
+			'a loaded bonding without the policy' 'bond0: the loaded bonding module refuses policy cpu-bound .*; boot the patched kernel' setup up "${up[@]}"
+		wrong 'modprobe nf_flowpar; flowparctl service add --port 80 --base-port 9000 --cpus 0' 'flowparctl service del --port 80' \
+			'a port that nf_flowpar serves' "port 80: nf_flowpar serves it already; remove" setup up "${up[@]}"
+	fi
+
+	before=$(snapshot)
+	refused 'verify with nothing set up' '/run/flowpar: nothing is set up; run' setup verify
+	refused 'status with nothing set up' '/run/flowpar: nothing is set up; run' setup status
+	unchanged 'neither changes anything'
+
+	irqbalance_runs
+	check 'a running irqbalance is told of, with the remedy' \
+		grep -qE 'irqbalance: running \(pid [0-9]+\) .*; put IRQBALANCE_ARGS="--banirq=[0-9]+ .*" into /etc/default/irqbalance and restart it' \
+		<(setup up "${up[@]}" --dry-run 2>&1)
+	kill "$pid"
+}
+
+case ${LAB_ROLE:-host} in
+host)	affinity_lab ;;
+server)	lab-ready; server ;;
+client)	lab-wait server-exit ;;
+esac
+finish

@@ -1,0 +1,171 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: up sets what it says and nothing else, verify names each drift and its remedy, down brings back every file
+#
+#   client0, client1 -- br0 -- lag0 ==== eth0, eth1 > bond0    server guest
+#                                 \----- eth2                  (not a slave)
+# shellcheck disable=SC2034,SC2119,SC2317	# used by what is sourced, called by check
+# shellcheck source=tests/affinity/common.sh
+. "$(dirname "$0")/common.sh"
+
+up=("${slaves[@]}" "${service[@]}")
+
+# One instance a core, that tells which port it has.
+servers() {
+	local port
+	for port in 8000 8008; do
+		mkdir -p "/run/www/$port"
+		echo "port $port" > "/run/www/$port/index.html"
+		busybox httpd -p "$port" -h "/run/www/$port"
+	done
+}
+
+irqs_on() {	# irqs_on NIC CPU: all of them, at least two
+	local irq irqs
+	irqs=$(irqs_of "$1")
+	(($(wc -w <<< "$irqs") >= 2)) || { echo "only interrupts: $irqs"; return 1; }
+	for irq in $irqs; do
+		grep -qx "$2" "/proc/irq/$irq/smp_affinity_list" || { echo "irq $irq: $(< "/proc/irq/$irq/smp_affinity_list")"; return 1; }
+	done
+}
+
+# Each drift, and what verify must say of it.
+drift_once() {
+	local irq
+	irq=$(irqs_of eth1 | tail -n 1)
+	echo 0 > "/proc/irq/$irq/smp_affinity_list"
+	echo 2 > /sys/class/net/eth0/queues/rx-0/rps_cpus
+	echo layer2 > /sys/class/net/bond0/bonding/xmit_hash_policy
+	echo 50 > /sys/class/net/bond0/bonding/miimon
+	ip link set bond0 mtu 1450
+	ip address del "$LAB_SERVER/24" dev bond0
+	drifts=("irq eth1/[0-9]+: set to 1, found 0; mend it with: echo 1 > /proc/irq/$irq/smp_affinity_list"
+		"rps eth0/rx-0: set to 0, found 2; mend it with: echo 0 > /sys/class/net/eth0/queues/rx-0/rps_cpus"
+		"option bond0/xmit_hash_policy: set to ${policy//+/\\+}, found layer2; mend it with: echo ${policy//+/\\+} > "
+		'option bond0/miimon: set to 100, found 50; mend'
+		'mtu bond0: set to 1400, found 1450; mend it with: ip link set bond0 mtu 1400'
+		"address bond0: set to $LAB_SERVER/24, found none; mend it with: ip address add $LAB_SERVER/24 dev bond0")
+	if [[ $listen == nat ]]; then
+		flowparctl service del --port 80
+		echo 0-1 > /sys/class/net/eth0/bonding_slave/cpus
+		drifts+=('service 80: set to 8000 8 1 0-1, found absent; mend it with: [^ ]*flowparctl service add --port 80'
+			'cpus eth0: set to 0, found 0-1; mend it with: echo 0 > ')
+	else
+		nft flush chain ip flowpar closed
+		drifts+=('table flowpar: not what up set; mend it with: nft delete table ip flowpar && nft ')
+	fi
+}
+
+server() {
+	local dry out status drifts expect remedies
+	lived_in
+	before=$(snapshot)
+
+	dry=$(setup up "${up[@]}" --dry-run)
+	unchanged 'up --dry-run changes nothing'
+	out=$(setup up "${up[@]}" 2>&1)
+	same 'up succeeds, printing what up --dry-run printed' "$dry" "$out"
+
+	check 'the bond is 802.3ad' grep -qx '802.3ad 4' /sys/class/net/bond0/bonding/mode
+	check "its policy is $policy" grep -q "^$policy " /sys/class/net/bond0/bonding/xmit_hash_policy
+	check 'both slaves are in one aggregator' grep -qx 2 /sys/class/net/bond0/bonding/ad_num_ports
+	check 'with the switch as partner' grep -qi '^52:54:00:00:02:' /sys/class/net/bond0/bonding/ad_partner_mac
+	check 'all interrupts of eth0 are on CPU 0' irqs_on eth0 0
+	check 'all interrupts of eth1 are on CPU 1' irqs_on eth1 1
+	check 'RPS is off' grep -qx 0 /sys/class/net/eth0/queues/rx-0/rps_cpus
+	[[ $policy != cpu-bound ]] ||
+		check 'each slave has the CPU list of its interrupts' \
+			test "$(cat /sys/class/net/eth{0,1}/bonding_slave/cpus | paste -sd' ')" = '0 1'
+	servers
+	lab-post up
+	lab-wait served
+	out=$(setup status)
+	check 'status shows NIC, link, aggregator, interrupts, CPU, port and listener' \
+		grep -qE '^eth1 +up +1 +[0-9-]+ +1 +(1|-) +8008 +yes' <<< "$out"
+
+	check 'verify finds nothing' setup verify
+	journal=$(cat /run/flowpar/*)
+	out=$(setup up "${up[@]}" 2>&1); status=$?
+	same 'up again changes nothing' '0 ' "$status $out"
+	same 'up again records nothing' "$journal" "$(cat /run/flowpar/*)"
+	check_fails 'up with other options is refused' 1 'up was run with other options \(CPUS=0 1\); run' \
+		setup up "${up[@]}" --cpus 1,0
+
+	drift_once
+	out=$(setup verify 2>&1); status=$?
+	same 'verify fails after drift' 1 "$status"
+	same 'verify has a line for each drift' "${#drifts[@]}" "$(grep -c . <<< "$out")"
+	for expect in "${drifts[@]}"; do
+		check "verify says: $expect" grep -qE "^setup-flowpar.sh: $expect" <<< "$out"
+	done
+	# The remedies are commands: run them as they stand.
+	remedies=$(awk -F '; mend it with: ' '{ print $2 }' <<< "$out")
+	check 'the remedies run' bash -ec "$remedies"
+	check 'and leave nothing to verify' setup verify
+
+	ip link set eth1 nomaster
+	check_fails 'verify misses a slave that was taken out' 1 'master eth1: set to bond0, found none; mend it with: ip link set eth1 master bond0' setup verify
+	check 'up mends it' setup up "${up[@]}"
+	check 'so that verify finds nothing' setup verify
+
+	dry=$(setup down --dry-run)
+	out=$(setup down 2>&1)
+	same 'down succeeds, printing what down --dry-run printed' "$dry" "$out"
+	unchanged 'down brings back every file'
+	check 'down again is fine' setup down
+	unchanged 'and changes nothing'
+
+	firewall
+}
+
+# A firewall that lets the public port in, and nothing else, as people have.
+firewall() {
+	local out rule status
+	nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; ct state established,related accept; iifname "lo" accept; tcp dport { 22, 80 } accept; }; }'
+	before=$(snapshot)
+	out=$(setup up "${slaves[@]}" "${service[@]}" --listen nft 2>&1); status=$?
+	same 'a firewall that drops the per-core ports is an error' 1 "$status"
+	check 'on one line that names chain and rule' \
+		grep -qE '^setup-flowpar.sh: firewall: chain inet filter input would drop .*; let them in with: nft insert rule ' <<< "$out"
+	unchanged 'and nothing is changed'
+	rule=${out#*let them in with: }
+	check 'the rule that it names can be added' bash -ec "$rule"
+	check 'and then up goes through, with --listen nft' setup up "${slaves[@]}" "${service[@]}" --listen nft
+	lab-post up-nft
+	lab-wait served-nft
+	setup down > /dev/null
+	nft delete rule inet filter input handle "$(nft -a list chain inet filter input | sed -n 's/.*iifname "bond0".*# handle //p')"
+	unchanged 'down leaves the firewall as it was'
+}
+
+# Both slaves carry flows, each to the instance of its core; the per-core ports
+# are not there from outside.
+served() {
+	local k out=''
+	for ((k = 0; k < LAB_NICS; k++)); do
+		for ((i = 0; i < 4; i++)); do
+			out+=$(lab-client "$k" curl -sS -m 5 "http://$LAB_SERVER/" 2>&1)$'\n'
+		done
+	done
+	same "$1: port 80 is answered by the instances of both cores, always" \
+		$'port 8000\nport 8008' "$(grep . <<< "$out" | sort -u)"
+	check_fails "$1: a per-core port is not there from outside" 28 'timed out|Timeout' \
+		lab-client 0 curl -sS -m 2 "http://$LAB_SERVER:8000/"
+}
+
+client() {
+	lab-wait up
+	served "$listen"
+	lab-post served
+	lab-wait up-nft
+	served nft
+	lab-post served-nft
+	lab-wait server-exit
+}
+
+case ${LAB_ROLE:-host} in
+host)	affinity_lab ;;
+server)	lab-ready; server ;;
+client)	client ;;
+esac
+finish
