@@ -1,0 +1,207 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: the CPU a connection arrives on serves it, nobody outside sees its port, and a flow that moves lives on
+#
+#   a client --- switch --- link k --- IRQ k on CPU k --- port 8000 + 8k as 10.77.0.1:80
+#
+# Clients are named by the link that the switch hashes them onto.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/netfilter/common.sh
+. "$repo/tests/netfilter/common.sh"
+
+# who_all: what each client's connections say about their server
+who_all() {
+	local link
+	for link in 0 1 2 3; do
+		client $link who "$LAB_SERVER" "${1:-80}" "${2:-5}" | sed "s/^/$link /"
+	done
+}
+own_cores() { printf '%d %d 5\n' 0 8000 1 8008 2 8016 3 8024; }
+client() { local k=${client_on[$1]}; shift; remote "lab-client $k $peer $*"; }
+client_start() { local k=${client_on[$1]}; shift; remote_start "lab-client $k $peer $*"; }
+# grew NAME PORT COMMAND...: run COMMAND, ok if the counter has grown
+grew() {
+	local before name=$1 port=$2
+	before=$(counter "$name" "$port")
+	shift 2
+	"$@"
+	echo "$name was $before, is $(counter "$name" "$port")"
+	(($(counter "$name" "$port") > before))
+}
+fails() { local status=$1; shift; "$@"; local got=$?; ((got == status)) || { echo "exit $got"; return 1; }; }
+
+server() {
+	insmod "$FLOWPAR_MODULE"
+	bond_up
+	check "a service is added" flowparctl service add --port 80 --base-port 8000 --cpus 0-3
+	"$peer" serve 0:8000 1:8008 2:8016 3:8024 &
+	servers=$!
+	check "the instances listen" wait_until 10 serving 8000 8008 8016 8024
+	lab-ready
+	find_links
+	same "every link has a client" "0 1 2 3" "${!client_on[*]}"
+	remote 'tcpdump -i lag0 -s 96 -w /tmp/all.pcap tcp & sleep 1' > /dev/null
+
+	same "each client is served by the core that its link interrupts" "$(own_cores)" "$(who_all)"
+	check "segments found their sockets at PRE_ROUTING" grew attached 80 client 0 who "$LAB_SERVER" 80 1
+	sysctl -q net.ipv4.tcp_early_demux=0
+	check "tcp_early_demux=0: still served" client 1 who "$LAB_SERVER" 80 1
+	check "tcp_early_demux=0: nothing is attached" fails 1 grew attached 80 client 1 who "$LAB_SERVER" 80 1
+	sysctl -q net.ipv4.tcp_early_demux=1
+
+	# From outside, a per-core port does not exist: no answer, not even a reset.
+	check "a per-core port is closed from outside" client 0 refused "$LAB_SERVER" 8008 \; test '$?' = 3
+	check "... and counted" test "$(counter closed 80)" -ge 1
+	same "a per-core port is plain on 127.0.0.1" "8008 1" "$("$peer" who 127.0.0.1 8008 1)"
+	check "the host itself is refused a per-core port of its address" "$peer" refused "$LAB_SERVER" 8008
+	check "the host itself reaches the public port" "$peer" who "$LAB_SERVER" 80 20
+	check "... also in bulk, while the client moves between CPUs" "$peer" get "$LAB_SERVER" 80 20000000 2
+	check "a port between two cores' is nobody's" client 0 refused "$LAB_SERVER" 8001
+
+	# RST: core 2 has no listener, the client must see the refusal come from port 80.
+	kill "$(ss -Hltnp sport = 8016 | grep -o 'pid=[0-9]*' | cut -d= -f2 | head -1)"
+	wait "$servers" 2>/dev/null
+	check "a core without a listener refuses, from the public port" client 2 refused "$LAB_SERVER" 80
+	pkill -P $$ -f 'peer.py serve'
+	"$peer" serve 0:8000 1:8008 2:8016 3:8024 &
+	wait_until 10 serving 8000 8008 8016 8024
+
+	conntrack_on
+	same "conntrack, invalid dropped in every chain: served" "$(own_cores)" "$(who_all)"
+	check "... no packet was invalid" bash -c '! nft list table ip watch | grep -v "packets 0" | grep drop'
+	moved
+	nft delete table ip watch
+	cookies
+	flood
+	instances
+	older
+	foreign
+	wire
+	unload
+	remote_start over
+}
+
+conntrack_on() {
+	nft -f - <<-END
+	table ip watch {
+		chain pre  { type filter hook prerouting priority 0; ct state invalid counter drop; }
+		chain in   { type filter hook input priority 0; ct state invalid counter drop; }
+		chain out  { type filter hook output priority 0; ct state invalid counter drop; }
+		chain post { type filter hook postrouting priority 0; ct state invalid counter drop; }
+	}
+	END
+}
+
+# The interrupt moves in mid-transfer, there and back; also while the flow is idle.
+moved() {
+	local before
+	before=$(counter moved 80)
+	client_start 1 get "$LAB_SERVER" 80 6000000 6
+	sleep 2
+	pin eth1 3
+	sleep 2
+	pin eth1 2
+	same "a flow that moves twice in mid-transfer arrives whole" 8008 "$(remote_end)"
+	check "... and is counted as moved" test "$(counter moved 80)" -gt "$before"
+	same "new connections go to the new core" "8016 3" "$(client 1 who "$LAB_SERVER" 80 3)"
+	client_start 1 idle "$LAB_SERVER" 80 3
+	sleep 1.5
+	pin eth1 1
+	same "an idle flow that moves is found" "8016 8016" "$(remote_end)"
+	same "the interrupt is back, the core is too" "$(own_cores)" "$(who_all)"
+}
+
+# The last ACK of a handshake that left no request: the listener must get it.
+cookies() {
+	sysctl -q net.ipv4.tcp_syncookies=2
+	same "connections made by SYN cookies are served" "$(own_cores)" "$(who_all)"
+	sysctl -q net.ipv4.tcp_syncookies=1
+}
+
+# At this budget a CPU searches once per jiffy at most. A flow moves amid the flood:
+# its segments are dropped like the stray ones, never reset, until one is found.
+flood() {
+	local start end searched throttled before
+	before=$(counter moved 80)
+	echo 1 > /sys/module/nf_flowpar/parameters/search_budget
+	searched=$(counter missed 80) throttled=$(counter throttled 80)
+	remote_start "lab-client ${client_on[1]} $peer stray $LAB_SERVER 80 40000 & lab-client ${client_on[1]} $peer get $LAB_SERVER 80 3000000 6; status=\$?; wait; exit \$status"
+	start=$(date +%s%N)
+	sleep 2
+	pin eth1 3
+	same "a flow that moves amid stray ACKs arrives whole" 8008 "$(remote_end)"
+	end=$(date +%s%N)
+	pin eth1 1
+	searched=$(($(counter missed 80) - searched)) throttled=$(($(counter throttled 80) - throttled))
+	echo "# $searched searched in vain, $throttled throttled in $(((end - start) / 1000000)) ms"
+	check "... and moved, though throttled" test "$(counter moved 80)" -gt "$before"
+	check "the flood was throttled" test "$throttled" -gt 1000
+	# Two CPUs took it, one after the other; no kernel ticks faster than 1000 a second.
+	check "searches stay within the budget" test "$searched" -le $(((end - start) / 1000000))
+	echo 1000000 > /sys/module/nf_flowpar/parameters/search_budget
+}
+
+instances() {
+	check "two instances per core" flowparctl service add --port 81 --base-port 8100 --cpus 0-3 --per-core 2
+	"$peer" serve 0:8100 0:8101 1:8108 1:8109 2:8116 2:8117 3:8124 3:8125 &
+	wait_until 10 serving 8100 8101 8108 8109 8116 8117 8124 8125
+	local said
+	said=$(who_all 81 20)
+	same "a client meets both instances of its core and no other" \
+		"$(printf '%d %d\n' 0 8100 0 8101 1 8108 1 8109 2 8116 2 8117 3 8124 3 8125)" \
+		"$(cut -d' ' -f1,2 <<< "$said")"
+	check "the service is deleted" flowparctl service del --port 81
+	same "its ports are plain again" "8109 1" "$(client 0 who "$LAB_SERVER" 8109 1)"
+}
+
+established() { ss -Htn state established "sport = $1" | grep -q .; }
+
+# A server that is live on the public port when the service is added.
+older() {
+	"$peer" serve 0:82 0:8200 1:8208 2:8216 3:8224 &
+	wait_until 10 serving 82 8200 8208 8216 8224
+	client_start 2 idle "$LAB_SERVER" 82 3
+	wait_until 10 established 82
+	flowparctl service add --port 82 --base-port 8200 --cpus 0-3
+	same "a flow older than the service keeps its server" "82 82" "$(remote_end)"
+	same "new ones go to their core" "8216 2" "$(client 2 who "$LAB_SERVER" 82 2)"
+	flowparctl service del --port 82
+}
+
+foreign() {
+	flowparctl service add --port 82 --base-port 8200 --cpus 0-1
+	check "a CPU outside the list is served" grew foreign_cpu 82 client 3 who "$LAB_SERVER" 82 8
+	check "... by the CPUs of the list" bash -c '! grep -vE "^(8200|8208) "' <<< "$(client 3 who "$LAB_SERVER" 82 8)"
+	flowparctl service del --port 82
+}
+
+unload() {
+	remote_start 'for k in 0 1 2 3; do lab-client $k timeout 8 '"$peer who $LAB_SERVER"' 80 100000 & done; wait; true'
+	sleep 2
+	check "the module goes under traffic" rmmod nf_flowpar
+	sleep 1
+	check "... and comes back" insmod "$FLOWPAR_MODULE"
+	check "... without services" test -z "$(flowparctl service list --json | tr -d '[] \n')"
+	flowparctl service add --port 80 --base-port 8000 --cpus 0-3
+	remote_end > /dev/null
+	same "and serves as before" "$(own_cores)" "$(who_all)"
+}
+
+wire() {
+	local seen
+	remote 'kill %tcpdump 2>/dev/null || pkill -x tcpdump; sleep 1; tcpdump -r /tmp/all.pcap | wc -l' > "$LAB_OUT/packets"
+	seen=$(tail -1 "$LAB_OUT/packets")
+	remote 'tcpdump -nr /tmp/all.pcap "dst portrange 8000-8031" 2>/dev/null | head -5' > "$LAB_OUT/attempts"
+	check "the switch saw the traffic ($seen packets)" test "$seen" -gt 5000
+	check "... among it a client's attempt at a per-core port" grep -q ' > 10.77.0.1.8008: Flags \[S\]' "$LAB_OUT/attempts"
+	same "no packet from a per-core port ever left" "" \
+		"$(remote 'tcpdump -nr /tmp/all.pcap "src host 10.77.0.1 and src portrange 8000-8031 and not src port 8001" 2>/dev/null | head -5')"
+}
+
+case ${LAB_ROLE:-host} in
+host)	host --cpus 4 --nics 4 ;;
+server)	server ;;
+client)	obey ;;
+esac
+finish
