@@ -56,6 +56,7 @@ struct conn {
 	struct hlist_node node;
 	struct in6_addr addr;		/* client; IPv4 as mapped address */
 	__be16 port;
+	const struct sock *sk;		/* established; compared only */
 	int cpu;
 	int served;			/* CPU of accept, -1 before */
 	u8 differs;
@@ -227,7 +228,13 @@ static void on_state(void *ignore, const struct sock *sk, const int oldstate, co
 	c = find(b, &t.addr, t.port);
 	if (c && c->cpu != smp_processor_id())
 		c->differs |= STATE;
-	if (c && newstate == TCP_CLOSE) {
+	if (c && newstate == TCP_ESTABLISHED)
+		c->sk = sk;
+	/* Of an ACK and a segment in one batch both may have been matched to the
+	 * request before the first made a socket of it; what the second makes is
+	 * closed at once, which is not this connection's end.
+	 */
+	if (c && newstate == TCP_CLOSE && c->sk == sk) {
 		hlist_del(&c->node);
 		count_closed(c);
 		kfree(c);
