@@ -3,7 +3,7 @@
 # Rule: flowparctl run pins, restarts, signals and stops its servers as documented, and leaves none behind however it ends; plain and sanitizer build.
 # Suite: unit
 # Placeholders in braces and functions called by name are meant.
-# shellcheck disable=SC1083,SC2013,SC2016,SC2086,SC2317
+# shellcheck disable=SC1083,SC2009,SC2013,SC2016,SC2086,SC2317
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 

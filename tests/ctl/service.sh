@@ -3,6 +3,7 @@
 # Rule: flowparctl adds, lists, counts and deletes services of this network namespace, prints the kernel's reason for each refusal, and run checks CPUs against the real machine
 #
 #   namespace client --- veth --- CPU that sends --- port 8000 + 8k as 10.99.0.1:80 --- lighttpd k of flowparctl run
+# shellcheck disable=SC1083
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/netfilter/common.sh
@@ -18,7 +19,7 @@ refused() {
 	[[ $(flowparctl service list 2>&1) == "$before" ]] || not_ok "$text: nothing changed" "$(flowparctl service list)"
 }
 
-add() { flowparctl service add --port 80 --base-port 8000 --cpus 0-1 "$@"; }
+add() { flowparctl service add --port 80 --base-port 8000 --cpus 0-1; }
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all "$@"; }
 # total COUNTER: its sum over the CPUs of port 80
 total() { flowparctl stats --json --port 80 | grep -o "\"$1\":[0-9]*" | awk -F: '{ n += $2 } END { print n }'; }
@@ -27,6 +28,8 @@ ask() {	# ask CPU N: N requests of the client, sent on CPU
 }
 
 services() {
+	# The family's name loads an installed module; this one is to come from the work tree.
+	echo > /proc/sys/kernel/modprobe
 	refused "not loaded" "nf_flowpar: not loaded; modprobe nf_flowpar" flowparctl service list
 	check "the module loads" insmod "$FLOWPAR_MODULE"
 	same "no service yet" "[]" "$(flowparctl service list --json)"
@@ -64,7 +67,7 @@ tcp *:80                1        8008           0           0           0       
 		flowparctl service add --port 81 --base-port 65530 --cpus 0-1
 	refused "more instances than stride" "service tcp *:81: 3 instances per core do not fit a stride of 2; change --per-core" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0-1 --stride 2 --per-core 3
-	refused "no such CPU" "service tcp *:81: CPU 4 does not exist; change --cpus" \
+	refused "no such CPU" "service tcp *:81: not a list of CPUs from 0 to 3; change --cpus" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0-3,4
 	refused "IPv6" "service tcp [fd00::1]:81: only IPv4 is supported; change --address" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0 --address fd00::1
