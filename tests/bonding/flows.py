@@ -4,11 +4,11 @@
 
     flows.py udp CPU ADDRESS COUNT [ROUNDS]
         from CPU, one datagram a round in each of COUNT flows that are the same
-        at each call (source port 20000 + i, destination port 9000 + i)
-    flows.py serve PORT CONNECTIONS CPUS
-        answers each connection with 4 writes from each CPU of CPUS (a count),
-        so the task migrates within the flow; prints "PORT-OF-PEER CPU" with the
-        CPU that the connection's segments arrive on
+        at each call (source port 20000 + i, destination port 9000)
+    flows.py serve PORT CPUS
+        answers one connection with 4 writes from each CPU of CPUS (a count), so
+        the task migrates within the flow; prints the CPU that the connection's
+        segments arrive on, or CPUs if it changes
     flows.py fetch ADDRESS PORT
         reads one such answer; prints how many bytes came
 """
@@ -24,34 +24,34 @@ def udp(cpu, address, count, rounds=1):
     socks = []
     for i in range(count):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        # An ICMP error of an earlier round would make sendto() fail.
+        # Two senders may use the same flows at once.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("", 20000 + i))
         socks.append(sock)
     for _ in range(rounds):
-        for i, sock in enumerate(socks):
-            sock.sendto(b"x", (address, 9000 + i))
+        for sock in socks:
+            sock.sendto(b"x", (address, 9000))
 
 
-def serve(port, connections, cpus):
+def serve(port, cpus):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("", port))
-    listener.listen(64)
+    listener.listen()
     print("listening", flush=True)
-    for _ in range(connections):
-        conn, peer = listener.accept()
-        conn.recv(1)
-        incoming = {conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU)}
-        for _ in range(4):
-            for cpu in range(cpus):
-                os.sched_setaffinity(0, {cpu})
-                conn.sendall(b"y" * 1000)
-        conn.shutdown(socket.SHUT_WR)
-        while conn.recv(4096):
-            pass
-        incoming.add(conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU))
-        conn.close()
-        print(peer[1], *sorted(incoming), flush=True)
+    conn, _ = listener.accept()
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    conn.recv(1)
+    incoming = {conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU)}
+    for _ in range(4):
+        for cpu in range(cpus):
+            os.sched_setaffinity(0, {cpu})
+            conn.sendall(b"y" * 1000)
+    conn.shutdown(socket.SHUT_WR)
+    while conn.recv(4096):
+        pass
+    incoming.add(conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU))
+    print(*sorted(incoming), flush=True)
 
 
 def fetch(address, port):

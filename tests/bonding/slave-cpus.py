@@ -20,14 +20,15 @@ import sys
 
 RTM_NEWLINK, RTM_GETLINK = 16, 18
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_CREATE, NLM_F_EXCL = 1, 4, 0x300, 0x400, 0x200
-# Two names for one number; the kernel only knows this one.
-NAMES = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP"}
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS = 1, 2
 IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_EXT_MASK = 3, 10, 18, 29
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 IFLA_BOND_MODE, IFLA_BOND_XMIT_HASH_POLICY = 1, 14
 IFLA_BOND_SLAVE_CPUS = 32
+
+# Two names for one number; the kernel only knows this one.
+NAMES = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP"}
 
 
 def attr(kind, data):
@@ -47,9 +48,7 @@ def talk(kind, flags, index, payload):
     """Sends one request; returns the links of the answer, each (index, attributes)."""
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
     sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
-    sock.setsockopt(# Two names for one number; the kernel only knows this one.
-NAMES = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP"}
-SOL_NETLINK, NETLINK_CAP_ACK, 1)
+    sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
     body = struct.pack("=BxHiII", 0, 0, index, 0, 0) + payload
     sock.send(struct.pack("=IHHII", len(body) + 16, kind, flags, 1, 0) + body)
     links = []

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: patches and kernel C pass checkpatch --strict; shell scripts pass shellcheck
+. "$(dirname "$0")/../lib.sh"
+. "$repo/kernel-patches/tree.sh"
+set +e
+
+[[ -r $tarball ]] || die "$tarball: no kernel source; as root: apt-get install linux-source-$base"
+tar -C "$test_out" --strip-components=1 -I 'xz -T0' --wildcards -xf "$tarball" \
+	'*/scripts/checkpatch.pl' '*/scripts/spelling.txt' '*/scripts/const_structs.checkpatch'
+
+checkpatch() {
+	"$test_out/scripts/checkpatch.pl" --strict --no-tree --terse --no-summary "$@"
+}
+
+for name in $(series); do
+	check "checkpatch --strict: $name" checkpatch "$here/$base/$name"
+done
+# The generated files say so; the generator's style is not ours to change.
+while read -r file; do
+	check "checkpatch --strict: ${file#"$repo"/}" checkpatch -f "$file"
+done < <(our_files | cut -d: -f1 | grep '\.[ch]$' | xargs grep -L 'Do not edit directly, auto-generated')
+same "series lists every patch there is" "$(cd "$here/$base" && ls ./*.patch | sed 's|^./||')" "$(series | sort)"
+check "no patch adds a file that could live in bonding/ or netfilter/" \
+	bash -c '! grep -l "^--- /dev/null" "$@"' _ "$here/$base"/*.patch
+while read -r file; do
+	check "shellcheck: $file" shellcheck -S warning -x -P SCRIPTDIR "$repo/$file"
+done < <(cd "$repo" && git ls-files | xargs -d '\n' grep -lIE '^#!.*\bbash|^# shellcheck shell=bash' --)
+finish
