@@ -13,7 +13,7 @@ setup() { "$repo/affinity/setup-flowpar.sh" "$@"; }
 slaves=(--bond bond0 --slaves 'eth0,eth1')
 service=(--address "${LAB_SERVER:-10.77.0.1}/24" --port 80 --base-port 8000)
 policy=cpu-bound listen=nat
-if [[ ${LAB_KERNEL:-} == stock ]]; then
+if [[ ${LAB_KERNEL:-} == *stock* ]]; then
 	slaves+=(--policy layer3+4) policy=layer3+4
 	service+=(--listen nft) listen=nft
 fi
@@ -21,7 +21,7 @@ fi
 # affinity_lab [options]: two slaves, and a NIC that is none
 affinity_lab() {
 	make -s -C "$repo/ctl" || { not_ok 'flowparctl builds'; finish; }
-	lab_run --cpus 2 --nics 3 "$@"
+	lab_run --cpus 2 --nics 3 --timeout 900 "$@"
 }
 
 # Every file and table that up may touch, as text. Not in it: what nobody set and
