@@ -190,7 +190,7 @@ unload() {
 
 wire() {
 	local seen
-	remote 'kill %tcpdump 2>/dev/null || pkill -x tcpdump; sleep 1; tcpdump -r /tmp/all.pcap | wc -l' > "$LAB_OUT/packets"
+	remote 'pkill -x tcpdump; sleep 1; tcpdump -r /tmp/all.pcap | wc -l' > "$LAB_OUT/packets"
 	seen=$(tail -1 "$LAB_OUT/packets")
 	remote 'tcpdump -nr /tmp/all.pcap "dst portrange 8000-8031" 2>/dev/null | head -5' > "$LAB_OUT/attempts"
 	check "the switch saw the traffic ($seen packets)" test "$seen" -gt 5000
