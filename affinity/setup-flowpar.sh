@@ -388,6 +388,7 @@ main() {
 	-h|--help|help) usage; exit ;;
 	*) die_usage "$COMMAND: unknown command" ;;
 	esac
+	FLOWPARCTL_ASKED=${FLOWPARCTL:-}
 	FLOWPARCTL=$(flowparctl_path) || FLOWPARCTL=''
 	if [[ $COMMAND == @(up|down) && ! $DRY_RUN ]]; then
 		need_root

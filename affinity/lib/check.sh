@@ -37,7 +37,7 @@ check_tools() {
 	check_tool flock util-linux
 	[[ $LISTEN != nft || ! $PORT ]] || check_tool nft nftables
 	[[ $LISTEN != nat || ! $PORT || $FLOWPARCTL ]] ||
-		die "flowparctl: found neither by FLOWPARCTL, nor beside this script, nor in PATH; build it with make -C ctl"
+		die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; build it with make -C ctl, or set FLOWPARCTL"
 }
 
 check_nics() {

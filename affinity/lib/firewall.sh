@@ -59,12 +59,15 @@ firewall_base() {	# firewall_base "FAMILY TABLE CHAIN" "type filter hook input .
 
 # firewall_member VALUE WORDS: is VALUE in "8000", "{ 22, 8000-8100 }", "a,b", "bond*"?
 firewall_member() {
-	local element
-	for element in ${2//[\{\},]/ }; do
-		if [[ $element == *-* && $1 =~ ^[0-9]+$ && $element =~ ^[0-9]+-[0-9]+$ ]]; then
-			((${element%-*} <= $1 && $1 <= ${element#*-})) && return
-		elif [[ $element == *'*' && $1 == "${element%'*'}"* || $1 == "$element" ]]; then
-			return
+	local element elements
+	read -ra elements <<< "${2//[\{\},]/ }"
+	for element in "${elements[@]}"; do
+		if [[ $element == *\* ]]; then
+			[[ $1 != "${element%\*}"* ]] || return 0
+		elif [[ $1 =~ ^[0-9]+$ && $element =~ ^([0-9]+)-([0-9]+)$ ]]; then
+			((BASH_REMATCH[1] > $1 || $1 > BASH_REMATCH[2])) || return 0
+		elif [[ $element == "$1" ]]; then
+			return 0
 		fi
 	done
 	return 1

@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: what is wrong with a command line or a machine is told on one line before anything is tried, root or not
+# Suite: unit
+# shellcheck disable=SC2119
+# shellcheck source=tests/affinity/common.sh
+. "$(dirname "$0")/common.sh"
+
+# one TEXT STATUS REGEX ARGUMENT...: the tool says exactly that line
+one() {
+	local text=$1 want=$2 regex=$3 said status=0
+	shift 3
+	said=$(setup "$@" 2>&1) || status=$?
+	if ((status == want)) && [[ $said != *$'\n'* ]] && grep -qE "^setup-flowpar.sh: $regex" <<< "$said"; then
+		ok "$text"
+	else
+		not_ok "$text" "exit $status: $said"$'\n'"expected exit $want: $regex"
+	fi
+}
+
+same 'no command: usage' 2 "$(setup > /dev/null 2>&1; echo $?)"
+same '--help: usage, on standard output' 'usage: setup-flowpar.sh up --bond NAME --slaves NIC,NIC,... [option]...' "$(setup --help | head -n 1)"
+
+usage='; see setup-flowpar.sh --help$'
+one 'unknown command' 2 "sideways: unknown command$usage" sideways
+one 'unknown option' 2 "--fast: unknown option$usage" up --fast
+one 'option without its value' 2 "--bond: wants a value$usage" up --bond
+one 'down takes no options of up' 2 "down: takes no option but --dry-run$usage" down --bond bond0
+one 'no bond' 2 "up: --bond is missing$usage" up --slaves lo --dry-run
+one 'no slaves' 2 "up: --slaves is missing$usage" up --bond bond0 --dry-run
+one 'a path for a bond' 2 '--bond ../x: not a name' up --bond ../x --slaves lo --dry-run
+one 'a path for a slave' 2 "--slaves eth0,../x: '../x' is no name" up --bond bond0 --slaves eth0,../x --dry-run
+one 'a slave twice' 2 '--slaves a,b,a: a is named twice' up --bond bond0 --slaves a,b,a --dry-run
+for list in 3-1 '1,' ',1' x 1-2-3 0-3:1/2 ''; do
+	one "no list of CPUs: '$list'" 2 "--cpus $list: want a list of CPUs" up --bond bond0 --slaves lo --cpus "$list" --dry-run
+done
+one 'a CPU twice' 2 '--cpus 0-2,1: CPU 1 is named twice' up --bond bond0 --slaves lo --cpus 0-2,1 --dry-run
+one 'an address without prefix' 2 '--address 192.0.2.1: want' up --bond bond0 --slaves lo --address 192.0.2.1 --dry-run
+one 'port 0' 2 '--port 0: want a number from 1 to 65535' up --bond bond0 --slaves lo --port 0 --dry-run
+one 'a port that is no number' 2 '--port http: want a number' up --bond bond0 --slaves lo --port http --dry-run
+one 'port without base port' 2 '--port 80: needs --base-port' up --bond bond0 --slaves lo --port 80 --dry-run
+one 'base port without port' 2 '--base-port 8000: needs --port' up --bond bond0 --slaves lo --base-port 8000 --dry-run
+one 'more instances than the stride has room for' 2 '--per-core 9: more than --stride 8' \
+	up --bond bond0 --slaves lo --port 80 --base-port 8000 --per-core 9 --dry-run
+one 'several instances with nft' 2 '--per-core 2: needs --listen nat' \
+	up --bond bond0 --slaves lo --port 80 --base-port 8000 --per-core 2 --listen nft --dry-run
+one 'per-core ports beyond the last port' 2 "--base-port 65530: the last core's port" \
+	up --bond bond0 --slaves a,b --cpus 0-1 --port 80 --base-port 65530 --dry-run
+one 'the public port among the per-core ports' 2 '--port 8008: is also the per-core port of CPU 1' \
+	up --bond bond0 --slaves a,b --cpus 0-1 --port 8008 --base-port 8000 --dry-run
+one 'an unknown listener' 2 '--listen magic: want nat or nft' up --bond bond0 --slaves lo --listen magic --dry-run
+one 'an unknown policy' 2 '--policy round: want cpu-bound' up --bond bond0 --slaves lo --policy round --dry-run
+
+one 'unknown NIC' 1 'nosuch0: no such network interface; see ip link' up --bond bond0 --slaves nosuch0 --dry-run
+one 'the loopback interface' 1 'lo: carries address 127.0.0.1/8; move it' up --bond bond0 --slaves lo --dry-run
+for command in status verify; do
+	one "$command with nothing set up" 1 '/run/flowpar: nothing is set up; run setup-flowpar.sh up' "$command"
+done
+check 'down with nothing set up' setup down --dry-run
+
+# Each tool that is not there is told with its package.
+mkdir "$test_out/bin"
+for tool in bash dirname realpath uname grep cat ip ethtool modprobe modinfo awk flock nft; do
+	path=$(command -v "$tool") || skip "$tool is not installed"
+	ln -s "$path" "$test_out/bin/"
+done
+while read -r tool package; do
+	mv "$test_out/bin/$tool" "$test_out/hidden"
+	PATH=$test_out/bin one "$tool missing" 1 "$tool: not found in PATH; apt-get install $package\$" \
+		up --bond bond0 --slaves nosuch0 --policy layer3+4 --listen nft --port 80 --base-port 8000 --dry-run
+	mv "$test_out/hidden" "$test_out/bin/$tool"
+done <<-'END'
+	ip iproute2
+	ethtool ethtool
+	modprobe kmod
+	flock util-linux
+	nft nftables
+END
+FLOWPARCTL=$test_out/nothing one 'flowparctl missing' 1 'flowparctl: not found: .*nothing' \
+	up --bond bond0 --slaves nosuch0 --port 80 --base-port 8000 --dry-run
+
+# The forms of a set of CPUs.
+. "$repo/affinity/lib/list.sh"
+mask() { list_mask "$@"; echo "$REPLY"; }
+short() { list_mask_short "$1"; echo "$REPLY"; }
+same 'a list in words, in its order' '8 0 1 2 10' "$(list_expand 8,0-2,10)"
+same 'a list with leading zeroes is decimal' '8 9' "$(list_expand 08-09)"
+same 'words to the list that the kernel prints' 0-2,8,10-11 "$(list_of 8 0 11 2 1 10)"
+same 'no words to no list' '' "$(list_of)"
+same 'one word' 5 "$(list_of 5)"
+same 'a mask' 5 "$(mask 0 2)"
+same 'a mask of more than 32 bits' '80000001,00000000,80000000' "$(mask 95 31 64)"
+same 'the highest bit of a 64-bit half' '80000000,00000000' "$(mask 63)"
+same 'no CPU, no bit' 0 "$(mask)"
+same 'a mask however wide it is printed' '1,00000000' "$(short 00000000,00000001,00000000)"
+same 'the empty mask however wide it is printed' 0 "$(short 00,00000000)"
+check '8 is in 0-2,8' list_has 0-2,8 8
+check_fails '3 is not in 0-2,8' 1 '' list_has 0-2,8 3
+finish
