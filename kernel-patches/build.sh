@@ -67,20 +67,21 @@ fi
 # enough for someone to edit or check out another version.
 build() {
 	mkdir -p "$cache"
-	exec 9> "$cache/lock"
+	# One build of a variant at a time; the holder's pid is in the file.
+	exec 9>> "$cache/lock-$variant"
 	if ! flock -n 9; then
-		say "another kernel build is running (pid $(cat "$cache/lock.pid" 2>/dev/null || echo '?')); waiting for it"
+		say "the $variant kernel is being built already (pid $(tail -n1 "$cache/lock-$variant")); waiting for it"
 		flock 9
 	fi
-	echo $$ > "$cache/lock.pid"
+	echo $$ > "$cache/lock-$variant"
 	set_kdir		# we may have waited long
 	if [[ -d $kdir ]]; then
 		echo "$kdir"
 		return
 	fi
 
-	rm -rf "$cache"/tmp.*	# left by a build that was killed: we hold the lock
-	work_in "$cache" tmp
+	rm -rf "$cache/tmp-$variant".*	# left by a build that was killed: we hold the lock
+	work_in "$cache" "tmp-$variant"
 
 	log=$cache/build-$variant.log
 	objects_file=$cache/objects-$variant

@@ -11,7 +11,7 @@ cache=$XDG_CACHE_HOME/flowpar
 trap 'rm -rf "$XDG_CACHE_HOME"' EXIT
 
 nothing_left() {	# neither a kernel nor a directory to build one in
-	! compgen -G "$cache/kernel-*" && ! compgen -G "$cache/tmp.*"
+	! compgen -G "$cache/kernel-*" && ! compgen -G "$cache/tmp-*"
 }
 
 says() {	# says REGEX
@@ -48,22 +48,22 @@ check "... one without its dependencies too" says '^lab.config: CONFIG_IP_SET_HA
 check "... and nothing is left" nothing_left
 
 started stock
-check "a build starts" wait_until 60 compgen -G "$cache/tmp.*/src/Makefile"
+check "a build starts" wait_until 60 compgen -G "$cache/tmp-*/src/Makefile"
 "$build" stock > "$test_out/second" 2>&1 &
 second=$!
-check "a second one waits and says for whom" wait_until 10 grep -q "another kernel build is running (pid $pid)" "$test_out/second"
+check "a second one waits and says for whom" wait_until 10 grep -q "being built already (pid $pid)" "$test_out/second"
 kill $second
-wait_until 200 compgen -G "$cache/tmp.*/src/build/kernel/*.o"
+wait_until 200 compgen -G "$cache/tmp-*/src/build/kernel/*.o"
 pids=$(pgrep -f "make.*$cache/tmp" | wc -l)
 kill -9 $pid
 check "killed with -9 while compiling ($pids make): nobody goes on" \
 	wait_until 10 bash -c '! pgrep -f "make.*$1/tmp"' _ "$cache"
 check_fails "... and it does not count as built" 1 "^$stock\$" "$build" --print stock
-left=$(compgen -G "$cache/tmp.*")
+left=$(compgen -G "$cache/tmp-*")
 
 started stock
 check "the next build removes what that one left" wait_until 30 test ! -e "$left"
-wait_until 30 compgen -G "$cache/tmp.*/src/Makefile"
+wait_until 30 compgen -G "$cache/tmp-*/src/Makefile"
 kill -TERM $pid
 wait $pid
 same "terminated: exit status" 143 $?
