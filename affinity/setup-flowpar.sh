@@ -327,7 +327,7 @@ END
 # --- commands -----------------------------------------------------------------
 
 need_root() {
-	((EUID == 0)) || die "$COMMAND: changes the machine, and user $(id -un) may not; run it as root, or with --dry-run"
+	((EUID == 0)) || die "$COMMAND: $1, and user $(id -un) may not; run it as root${2:-}"
 }
 
 command_up() {
@@ -371,7 +371,7 @@ command_down() {
 # it, but the administrator asked for one way or the other.
 at_exit() {
 	local status=$?
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	set +e
 	[[ ! $ROLL_BACK ]] || undo_all
 	# left empty by a run that changed nothing
@@ -391,10 +391,11 @@ main() {
 	FLOWPARCTL_ASKED=${FLOWPARCTL:-}
 	FLOWPARCTL=$(flowparctl_path) || FLOWPARCTL=''
 	if [[ $COMMAND == @(up|down) && ! $DRY_RUN ]]; then
-		need_root
+		need_root 'changes the machine' ', or with --dry-run'
 		trap at_exit EXIT
 		trap 'exit 129' HUP
 		trap 'exit 130' INT
+		trap 'exit 141' PIPE	# who reads our output has gone
 		trap 'exit 143' TERM
 		journal_lock
 	fi

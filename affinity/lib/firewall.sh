@@ -194,7 +194,7 @@ firewall_drops() {
 # modules, and without the modules there are no rules: ask only who is there.
 firewall_load() {
 	local text
-	if [[ ! -r /proc/kallsyms ]] || grep -qw nft_do_chain /proc/kallsyms; then
+	if nft_there; then
 		text=$(nft -s list ruleset) || die "nft list ruleset: failed, see above; mend that, or give --no-firewall-check"
 		firewall_read <<< "$text"
 	fi

@@ -11,6 +11,7 @@ need_config() {
 
 command_verify() {
 	need_config
+	need_root 'reads the LACP state'
 	[[ $STAGE == complete ]] ||
 		die "$STATE: up was interrupted; run it again, or setup-flowpar.sh down"
 	MODE=check

@@ -91,11 +91,16 @@ set_module() {
 module_users() {
 	local bond namespace count
 	[[ ! $DRY_RUN ]] || return 0
-	count=$(awk -v name="$1" '$1 == name { print $3 }' /proc/modules)
+	# nftables lets go of its modules a moment after the table is gone.
+	for _ in {1..10}; do
+		count=$(awk -v name="$1" '$1 == name { print $3 }' /proc/modules)
+		((count)) || break
+		sleep 0.2
+	done
 	((count == 0)) || { echo "$count others"; return; }
 	[[ $1 == bonding ]] || return 0
-	for namespace in /proc/[0-9]*/ns/net /run/netns/*; do
-		bond=$(nsenter --net="$namespace" ip -o link show type bond 2>/dev/null | awk -F': ' '{ print $2; exit }')
+	for namespace in /run/netns/* $(lsns -t net -n -o PID | sed 's|[^0-9]*\([0-9]*\).*|/proc/\1/ns/net|'); do
+		bond=$(nsenter --net="$namespace" ip -o link show type bond 2>/dev/null | awk -F': ' '{ print $2; exit }') || continue
 		[[ ! $bond ]] || { echo "bond $bond"; return; }
 	done
 }
@@ -293,9 +298,14 @@ set_service() {
 	fi
 }
 
+# nft_there: is nf_tables in the kernel? Asking nft would load it.
+nft_there() {
+	[[ ! -r /proc/kallsyms ]] || grep -qw nft_do_chain /proc/kallsyms
+}
+
 # With --listen nft. OBJECT is the table's name, VALUE its text on one line.
 get_table() {
-	if REPLY=$(nft -s list table ip "$1" 2>/dev/null); then
+	if nft_there && REPLY=$(nft -s list table ip "$1" 2>/dev/null); then
 		REPLY=$(one_line <<< "$REPLY")
 	else
 		REPLY=absent

@@ -88,6 +88,9 @@ server() {
 	same 'SIGTERM ends up' 143 "$status"
 	unchanged 'which has rolled back by itself'
 
+	setup up "${up[@]}" 2> /dev/null | head -n 1 > /dev/null
+	unchanged 'up rolls back if nobody reads on what it does'
+
 	# The lock is held as a run holds it.
 	mkdir /run/flowpar
 	check_fails 'a second run is refused' 1 'another setup-flowpar.sh is at work; wait' \
