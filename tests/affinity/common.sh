@@ -27,36 +27,33 @@ affinity_lab() {
 # Every file and table that up may touch, as text. Not in it: what nobody set and
 # no one can put back (counters, tokens drawn at random, times).
 snapshot() {
-	local file nic
-	for file in /proc/irq/*/smp_affinity_list /sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus} \
-			/sys/class/net/*/{flags,mtu,address,tx_queue_len,ifalias} /sys/class/net/bonding_masters; do
-		echo "$file: $(cat "$file" 2>&1)"
-	done
-	ip -d -j link show | jq .
-	ip -d -j address show | jq .
+	local nic
+	grep -sH '' /proc/irq/*/smp_affinity_list /sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus} \
+		/sys/class/net/*/{flags,mtu,address,tx_queue_len,ifalias} /sys/class/net/bonding_masters
+	grep -rsH '' /proc/sys/net | grep -vE 'fastopen_key|conntrack_count|stable_secret'
+	ip -d link show
+	ip -d address show
 	ip -d route show table all
 	ip -6 -d route show table all
-	ip -d rule show
+	ip rule show
 	nft -s list ruleset
-	awk '{ print "module", $1 }' /proc/modules | sort
-	sysctl -a 2>/dev/null | grep -E '^net\.' | grep -vE 'fastopen_key|conntrack_count|stable_secret'
+	sed 's/ .*//' /proc/modules
 	for nic in /sys/class/net/eth*; do
 		nic=${nic##*/}
-		ethtool "$nic"; ethtool -l "$nic"; ethtool -k "$nic"; ethtool -x "$nic"
+		ethtool "$nic"
+		ethtool -l "$nic"
+		ethtool -k "$nic"
 	done 2>&1
 	ls -lR /run/flowpar 2>&1
 }
 
-# An address comes back some moments after its link.
-unchanged_now() { now=$(snapshot); [[ $now == "$before" ]]; }
-
 # unchanged TEXT: the machine is as it was when $before was taken
 unchanged() {
 	local now=''
-	wait_until 5 unchanged_now || true
-	now=$(snapshot)
+	wait_until 5 unchanged_now || true	# an address comes back some moments after its link
 	same "$1" "$before" "$now"
 }
+unchanged_now() { now=$(snapshot); [[ $now == "$before" ]]; }
 
 # A machine on which somebody has lived: values that no default would restore.
 lived_in() {
