@@ -15,19 +15,20 @@ set -euo pipefail
 config=$1 dest=${2:-$top/out/deb}
 [[ -f $config && -r $config ]] || die "$config: no such configuration; the running kernel's is /boot/config-$(uname -r)"
 grep -q '^CONFIG_64BIT=y' "$config" || die "$config: not the configuration of a 64-bit kernel; pass one like /boot/config-$(uname -r)"
-need_tools "${build_tools[@]}" dpkg-buildpackage:dpkg-dev dpkg-checkbuilddeps:dpkg-dev
 
-# What only this configuration needs. Compressors are used late in the build.
+# What packaging needs, and what only this configuration needs: most of it would be
+# missed at the end of the build.
 asks() {
 	grep -q "^CONFIG_$1=y" "$config"
 }
-extra=()
+extra=(dpkg-buildpackage:dpkg-dev dh_builddeb:debhelper cpio:cpio rsync:rsync
+	/usr/include/openssl/ssl.h:libssl-dev)
 if asks KERNEL_ZSTD || asks MODULE_COMPRESS_ZSTD; then extra+=(zstd:zstd); fi
 if asks KERNEL_LZ4; then extra+=(lz4:lz4); fi
 if asks KERNEL_LZO; then extra+=(lzop:lzop); fi
 if asks MODULE_SIG; then extra+=(openssl:openssl); fi
 if asks DEBUG_INFO_BTF; then extra+=(pahole:pahole); fi
-need_tools "${extra[@]}"
+need_tools "${build_tools[@]}" "${extra[@]}"
 
 work_in "$cache" deb
 src=$work/src log=$cache/build-deb.log
@@ -53,10 +54,6 @@ bad=$(check_config "$src/build/.config" "$src/build/wanted") ||
 
 set_up=(LOCALVERSION=-flowpar KDEB_PKGVERSION="$(kmake "$src" -s --no-print-directory kernelversion)-1flowpar"
 	KDEB_CHANGELOG_DIST=local)
-kmake "$src" "${set_up[@]}" debian >> "$log" 2>&1 || die "no debian/control; full output: $log"
-unmet=$(cd "$src/build" && dpkg-checkbuilddeps debian/control 2>&1) || die "missing tools; as root: apt-get install $(
-	sed -e 's/.*dependencies: *//' -e 's/ *([^)]*)//g' -e 's/:native//g' -e 's/-compat//g' <<< "$unmet" |
-		tr ' ' '\n' | sort -u | tr '\n' ' ')"
 
 compile "$log" '' "$src" "${set_up[@]}" -j"$(nproc)" bindeb-pkg
 mv "$src"/*.deb "$dest/"
