@@ -173,6 +173,9 @@ plots() {
 set terminal svg size 640,360 font 'sans,13' background '#ffffff'
 set datafile separator ','
 set style data histogram
+set linetype 1 lc rgb '#9a9a9a'
+set linetype 2 lc rgb '#e39a2d'
+set linetype 3 lc rgb '#1b6ca8'
 set style histogram clustered gap 1
 set style fill solid 0.9 border -1
 set boxwidth 0.9
@@ -184,9 +187,9 @@ set title "Locality, $cpus CPUs and $nics NICs"
 set ylabel 'percent'
 set output '$dir/locality.svg'
 plot '$dir/result.csv' using 7:xtic(1) every ::1 title 'sent through the own NIC' lc rgb '#1b6ca8', \
-     '' using 0:(\$7+4):(sprintf('%.1f',\$7)) every ::1 with labels offset -3.2,0 notitle, \
+     '' using (\$0-0.17):(\$7+4):(sprintf('%.1f',\$7)) every ::1 with labels notitle, \
      '' using 8 every ::1 title 'connection on one core' lc rgb '#e39a2d', \
-     '' using 0:(\$8+4):(sprintf('%.1f',\$8)) every ::1 with labels offset 3.2,0 notitle
+     '' using (\$0+0.17):(\$8+4):(sprintf('%.1f',\$8)) every ::1 with labels notitle
 
 set datafile separator '\t'
 set yrange [0:*]
