@@ -339,6 +339,7 @@ command_up() {
 		[[ ! $other ]] ||
 			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
 	fi
+	FIXED_IRQS=''	# found anew
 	derive
 	check_all
 	if [[ ! $DRY_RUN ]]; then

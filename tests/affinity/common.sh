@@ -65,7 +65,13 @@ lived_in() {
 	ip link set eth0 txqueuelen 500
 	echo 3 > /sys/class/net/eth0/queues/rx-0/rps_cpus
 	echo 1 > "/proc/irq/$(irqs_of eth0 | tail -n 1)/smp_affinity_list"
-	wait_until 5 grep -q up /sys/class/net/eth0/operstate
+	settled eth0
+}
+
+# settled NIC: it is up and its own link-local address is no longer tentative
+settled() {
+	wait_until 5 grep -q up "/sys/class/net/$1/operstate"
+	wait_until 5 eval "ip -6 address show dev $1 scope link -tentative | grep -q fe80"
 }
 
 # The interrupts of a NIC, by the names that /proc/interrupts has for its device:

@@ -58,7 +58,7 @@ server() {
 	wrong 'ip address add 192.0.2.9/24 dev eth1' 'ip address del 192.0.2.9/24 dev eth1' \
 		'a slave that carries an address' "eth1: carries address 192.0.2.9/24; move it to the bond with --address, or remove it with 'ip address del 192.0.2.9/24 dev eth1'" \
 		setup up "${up[@]}"
-	wrong 'ip link set eth1 up; ip route add 198.51.100.0/24 dev eth1' 'ip link set eth1 down' \
+	wrong 'ip link set eth1 up; settled eth1; ip route add 198.51.100.0/24 dev eth1' 'ip link set eth1 down' \
 		'a slave that a route needs' 'eth1: a route to 198.51.100.0/24 leads through it; remove' setup up "${up[@]}"
 	wrong 'ip link add link eth1 name eth1.5 type vlan id 5' 'ip link del eth1.5' \
 		'a slave that carries a VLAN' 'eth1: eth1.5 is built on it; remove' setup up "${up[@]}"
