@@ -38,6 +38,15 @@ while :; do wait; done
 END
 chmod +x "$test_out/server"
 
+# Whatever a failed point has left running: only what is a server of this test.
+left_over() {
+	local p
+	for p in $(cat "$test_out"/*/*.{pid,worker} 2>/dev/null); do
+		! grep -qsF "$test_out/" "/proc/$p/cmdline" || kill -KILL "$p"
+	done
+}
+trap left_over EXIT
+
 start() {	# start NAME ARGUMENT...: flowparctl run in the background, records in $rec
 	rec=$test_out/$build-$1
 	shift
@@ -242,7 +251,7 @@ killed() {
 	# A reader of stderr that goes away
 	rec=$test_out/$build-pipe
 	mkdir "$rec"
-	"$ctl" run --cpus "$first" --port-base 17000 --stop-timeout 1 -- "$test_out/server" "$rec" 2> >(exec head -n 1 > "$rec/stderr") &
+	"$ctl" run --cpus "$first" --port-base 17000 --stop-timeout 1 -- "$test_out/server" "$rec" > "$rec/stdout" 2> >(exec head -n 1 > "$rec/stderr") &
 	pid=$!
 	up 17000
 	old=$(< "$rec/17000.pid")

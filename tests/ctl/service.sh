@@ -28,8 +28,6 @@ ask() {	# ask CPU N: N requests of the client, sent on CPU
 }
 
 services() {
-	# The family's name loads an installed module; this one is to come from the work tree.
-	echo > /proc/sys/kernel/modprobe
 	refused "not loaded" "nf_flowpar: not loaded; modprobe nf_flowpar" flowparctl service list
 	check "the module loads" insmod "$FLOWPAR_MODULE"
 	same "no service yet" "[]" "$(flowparctl service list --json)"
@@ -124,7 +122,9 @@ cpus() {
 
 case ${LAB_ROLE:-host} in
 host)	host --cpus 4 --nics 1 --lag static ;;
-server)	cpus; services; traffic; lab-ready ;;
+server)	# The family's name loads an installed module; this one is to come from the work tree.
+	echo > /proc/sys/kernel/modprobe
+	cpus; services; traffic; lab-ready ;;
 client)	: ;;
 esac
 finish
