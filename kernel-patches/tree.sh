@@ -109,25 +109,31 @@ make_tree() {
 	done
 }
 
-# kmake SRC ARGS...: make with everything that must not differ between two
-# builds of the same bytes. O=build below the source keeps every path that the
-# compiler sees relative, so ccache hits whatever the directory is called.
-kmake() {
-	local src=$1 cc=gcc
-	shift
+# set_make SRC: sets make_in to the make that builds there, with everything that
+# must not differ between two builds of the same bytes. O=build below the
+# source keeps every path that the compiler sees relative, so ccache hits
+# whatever the directory is called.
+set_make() {
+	local cc=gcc
 	if command -v ccache >/dev/null; then
 		cc='ccache gcc'
 		export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-2G}
-		export CCACHE_BASEDIR=$src CCACHE_NOHASHDIR=1
+		export CCACHE_BASEDIR=$1 CCACHE_NOHASHDIR=1
 		# With the preprocessor run of a miss saved, a cold cache costs little.
 		export CCACHE_DEPEND=1
 		# Freshly unpacked and generated files are as young as the build.
 		export CCACHE_SLOPPINESS=include_file_mtime,include_file_ctime
 	fi
 	# pdeathsig: no orphan goes on building in a directory that the next run clears.
-	setpriv --pdeathsig TERM make -C "$src" O=build ARCH=x86_64 CC="$cc" HOSTCC="$cc" \
-		KBUILD_BUILD_TIMESTAMP="${KBUILD_BUILD_TIMESTAMP:-Thu Jan  1 00:00:00 UTC 1970}" \
-		KBUILD_BUILD_USER=flowpar KBUILD_BUILD_HOST=flowpar KBUILD_BUILD_VERSION=1 "$@"
+	make_in=(setpriv --pdeathsig TERM make -C "$1" O=build ARCH=x86_64 CC="$cc" HOSTCC="$cc"
+		KBUILD_BUILD_TIMESTAMP="${KBUILD_BUILD_TIMESTAMP:-Thu Jan  1 00:00:00 UTC 1970}"
+		KBUILD_BUILD_USER=flowpar KBUILD_BUILD_HOST=flowpar KBUILD_BUILD_VERSION=1)
+}
+
+kmake() {	# kmake SRC ARGS...
+	set_make "$1"
+	shift
+	"${make_in[@]}" "$@"
 }
 
 elapsed() {
@@ -144,8 +150,10 @@ objects() {	# objects LOG: how many files the make behind LOG has made
 builder=''
 compile() {
 	local log=$1 about=${2:+ of about $2} shown=$SECONDS status=0
-	shift 2
-	kmake "$@" > "$log" 2>&1 9>&- &
+	set_make "$3"
+	shift 3
+	# Our own child, not that of a function's subshell: pdeathsig is about us.
+	"${make_in[@]}" "$@" > "$log" 2>&1 9>&- &
 	builder=$!
 	while kill -0 "$builder" 2>/dev/null; do
 		sleep 1

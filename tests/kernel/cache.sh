@@ -48,12 +48,12 @@ check "... one without its dependencies too" says '^lab.config: CONFIG_IP_SET_HA
 check "... and nothing is left" nothing_left
 
 started stock
-check "a build starts" wait_until 60 compgen -G "$cache/tmp-*/src/Makefile"
+check "a build starts" wait_until 180 compgen -G "$cache/tmp-*/src/Makefile"
 "$build" stock > "$test_out/second" 2>&1 &
 second=$!
 check "a second one waits and says for whom" wait_until 10 grep -q "being built already (pid $pid)" "$test_out/second"
 kill $second
-wait_until 200 compgen -G "$cache/tmp-*/src/build/kernel/*.o"
+wait_until 400 compgen -G "$cache/tmp-*/src/build/kernel/*.o"
 pids=$(pgrep -f "make.*$cache/tmp" | wc -l)
 kill -9 $pid
 check "killed with -9 while compiling ($pids make): nobody goes on" \
@@ -62,8 +62,8 @@ check_fails "... and it does not count as built" 1 "^$stock\$" "$build" --print 
 left=$(compgen -G "$cache/tmp-*")
 
 started stock
-check "the next build removes what that one left" wait_until 30 test ! -e "$left"
-wait_until 30 compgen -G "$cache/tmp-*/src/Makefile"
+check "the next build removes what that one left" wait_until 120 test ! -e "$left"
+wait_until 180 compgen -G "$cache/tmp-*/src/Makefile"
 kill -TERM $pid
 wait $pid
 same "terminated: exit status" 143 $?
