@@ -67,6 +67,7 @@ server() {
 		return
 	fi
 	killed 1
+	killed 5	# the bond is there, its slaves are not
 	killed $((steps / 2))
 	killed "$steps"
 

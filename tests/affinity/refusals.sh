@@ -45,6 +45,10 @@ damage() {
 # The module of a kernel without the policy: its name is not in it.
 strip_policy() { sed -i 's/cpu-bound/cpu-bounc/g' "$(modinfo -F filename bonding)"; }
 
+fixed_irq() {	# fixed_irq CPU: set_irq for a NIC whose interrupt is the timer's
+	bash -euc '. "$1/say.sh"; . "$1/setting.sh"; nic_irqs() { IRQS=(0); }; FIXED_IRQS=; set_irq eth0/0 "$2"' - "$repo/affinity/lib" "$1"
+}
+
 irqbalance_runs() {
 	cp "$(command -v sleep)" /run/irqbalance
 	/run/irqbalance 300 &
@@ -110,6 +114,12 @@ server() {
 	refused 'verify with nothing set up' '/run/flowpar: nothing is set up; run' setup verify
 	refused 'status with nothing set up' '/run/flowpar: nothing is set up; run' setup status
 	unchanged 'neither changes anything'
+
+	# The timer's interrupt is one that the kernel does not let move.
+	check_fails 'an interrupt that cannot move, on the right CPU: said, and lived with' 0 \
+		'irq 0 \(timer of eth0\): the kernel refuses to set it with "[^"]+", but it is on CPU 0 as wanted' fixed_irq 0
+	check_fails 'on a wrong CPU: an error' 1 \
+		'irq 0 \(timer of eth0\): the kernel refuses CPU 1 with "[^"]+", it stays on CPU 0; deal this NIC' fixed_irq 1
 
 	irqbalance_runs
 	check 'a running irqbalance is told of, with the remedy' \
