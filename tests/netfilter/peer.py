@@ -11,9 +11,10 @@ bytes of a known pattern, paced over that time.
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS   checks every byte
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
-  peer.py stray ADDRESS PORT N          N ACK segments of no flow, from a raw socket
+  peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
+import errno
 import os
 import socket
 import struct
@@ -119,15 +120,25 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def stray(address, port, n):
+def stray(address, port, seconds):
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
     raw.connect((address, port))
     pseudo = socket.inet_aton(raw.getsockname()[0]) + socket.inet_aton(address)
     pseudo += struct.pack(">HH", 6, 20)
-    for i in range(int(n)):
+    end, i = time.monotonic() + float(seconds), 0
+    while time.monotonic() < end:
+        i += 1
         fields = [20000 + i % 10000, port, i, i, 5 << 4, 0x10, 1000]
         head = struct.pack(">HHIIBBH", *fields)
-        raw.send(head + struct.pack(">HH", checksum(pseudo + head + b"\0\0\0\0"), 0))
+        segment = head + struct.pack(">HH", checksum(pseudo + head + b"\0\0\0\0"), 0)
+        while True:
+            try:
+                raw.send(segment)
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                time.sleep(0.001)
 
 
 def main():
