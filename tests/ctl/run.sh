@@ -51,7 +51,7 @@ start() {	# start NAME ARGUMENT...: flowparctl run in the background, records in
 	rec=$test_out/$build-$1
 	shift
 	mkdir "$rec"
-	"$ctl" run --cpus "$first,$second" --port-base 17000 "$@" > "$rec/stdout" 2> "$rec/stderr" &
+	"$ctl" run --cpus "$first,$second" --port-base 17000 "$@" < "$test_file" > "$rec/stdout" 2> "$rec/stderr" &
 	pid=$!
 }
 
@@ -70,7 +70,11 @@ gone() {	# neither servers nor workers of $rec are left
 	done
 }
 no_zombie() { ! ps -o stat= --ppid "$pid" | grep -q Z; }
-no_files() { ! compgen -G "$test_out/run-*" && ! compgen -G "/run/flowpar/run-*"; }
+no_files() {	# the directory that the servers' {conf} was in
+	local conf
+	conf=$(sed -n 's/^arguments //p' "$rec/17000.given")
+	[[ $conf == */17000.conf && ! -e ${conf%/*} ]]
+}
 keeper() { pgrep -P "$pid" -x flowpar-keeper; }
 other_keeper() { local now; now=$(keeper) && [[ $now != "$1" ]]; }
 starts() { (($(wc -l < "$rec/$1.starts") >= $2)); }
@@ -179,7 +183,7 @@ failing() {
 	same "$build: a standing failure is reported once" "exited with status 3 after
 exited with status 3 after
 exited with status 3, 3 times in a row" \
-		"$(grep -E '^flowparctl: port 17001 .*exited' "$rec/stderr" | grep -oE 'exited with status 3( after|, 3 times in a row)')"
+		"$(grep -E '^flowparctl: port 17001 .*exited' "$rec/stderr" | grep -oE 'exited with status 3( after|, [0-9]+ times in a row)')"
 	same "$build: the rest keeps running" "$rest" "$(cat "$rec"/170*.pid; kill -0 $rest 2>&1)"
 	kill -TERM "$pid"
 	ends "status 1 when a server was failing" 1
