@@ -57,12 +57,12 @@ wait_until 400 compgen -G "$cache/tmp-*/src/build/kernel/*.o"
 pids=$(pgrep -f "make.*$cache/tmp" | wc -l)
 kill -9 $pid
 check "killed with -9 while compiling ($pids make): nobody goes on" \
-	wait_until 10 bash -c '! pgrep -f "make.*$1/tmp"' _ "$cache"
+	wait_until 60 bash -c '! pgrep -f "make.*$1/tmp"' _ "$cache"
 check_fails "... and it does not count as built" 1 "^$stock\$" "$build" --print stock
 left=$(compgen -G "$cache/tmp-*")
 
 started stock
-check "the next build removes what that one left" wait_until 120 test ! -e "$left"
+check "the next build removes what that one left" wait_until 300 test ! -e "$left"
 wait_until 180 compgen -G "$cache/tmp-*/src/Makefile"
 kill -TERM $pid
 wait $pid
