@@ -215,8 +215,8 @@ set_irq() {
 	effective=$REPLY
 	irq_name "$irq"
 	[[ $effective == "$2" ]] ||
-		die "irq $irq ($REPLY of ${1%/*}): the kernel refuses CPU $2 with \"$PUT_SAID\", it stays on CPU $effective; deal this NIC that CPU with --cpus, or use another NIC"
-	warn "irq $irq ($REPLY of ${1%/*}): the kernel refuses to set it with \"$PUT_SAID\", but it is on CPU $2 as wanted; nothing to do"
+		die "irq $irq (${REPLY:+$REPLY of }${1%/*}): the kernel refuses CPU $2 with \"$PUT_SAID\", it stays on CPU $effective; deal this NIC that CPU with --cpus, or use another NIC"
+	warn "irq $irq (${REPLY:+$REPLY of }${1%/*}): the kernel refuses to set it with \"$PUT_SAID\", but it is on CPU $2 as wanted; nothing to do"
 	FIXED_IRQS+=" $1"
 }
 
