@@ -130,7 +130,7 @@ undo_all() {
 		return 1
 	fi
 	rm -f "$JOURNAL" "$CONFIG" "$CONFIG.new"
-	rmdir "$STATE"
+	rmdir --ignore-fail-on-non-empty "$STATE"	# flowparctl run keeps its templates there
 }
 
 # --- what up was asked for ----------------------------------------------------
