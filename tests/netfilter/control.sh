@@ -85,7 +85,7 @@ namespaces() {
 	same "another namespace starts empty" "[]" "$(ip netns exec other flowparctl service list --json | tr -d ' \n')"
 	check "the same port is free there" ip netns exec other flowparctl service add --port 80 --base-port 9000 --cpus 0-1
 	ip netns exec other "$peer" serve 0:9000 1:9008 &
-	wait_until 10 ip netns exec other bash -c 'ss -Hltn sport = 9008 | grep -q .'
+	wait_until 60 ip netns exec other bash -c 'ss -Hltn sport = 9008 | grep -q .'
 	same "its CPUs' listeners serve this namespace's CPUs" "$(printf '9000 3\n9008 3')" \
 		"$(taskset -c 0 "$peer" who 10.99.0.2 80 3; taskset -c 1 "$peer" who 10.99.0.2 80 3)"
 	check "its per-core ports are closed to us" bash -c "$peer refused 10.99.0.2 9000; test \$? = 3"

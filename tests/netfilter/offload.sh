@@ -44,7 +44,7 @@ server() {
 	bond_up
 	flowparctl service add --port 80 --base-port 8000 --cpus 0-1
 	"$peer" serve 0:8000 1:8008 &
-	wait_until 10 serving 8000 8008
+	wait_until 60 serving 8000 8008
 	lab-ready
 	# What the switch merges on receipt it would show with the first segment's checksum.
 	remote 'ethtool -K eth0 gro off; ethtool -K eth1 gro off' > /dev/null

@@ -4,6 +4,8 @@
 #
 #   a client --- switch --- link k --- IRQ k on CPU k --- port 8000 + 8k as 10.77.0.1:80
 #
+# About 3 minutes in full; on the debug kernel 15.
+#
 # Clients are named by the link that the switch hashes them onto.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -37,7 +39,7 @@ server() {
 	check "a service is added" flowparctl service add --port 80 --base-port 8000 --cpus 0-3
 	"$peer" serve 0:8000 1:8008 2:8016 3:8024 &
 	servers=$!
-	check "the instances listen" wait_until 10 serving 8000 8008 8016 8024
+	check "the instances listen" wait_until 60 serving 8000 8008 8016 8024
 	lab-ready
 	find_links
 	same "every link has a client" "0 1 2 3" "${!client_on[*]}"
@@ -65,7 +67,7 @@ server() {
 	check "a core without a listener refuses, from the public port" client 2 refused "$LAB_SERVER" 80
 	pkill -P $$ -f 'peer.py serve'
 	"$peer" serve 0:8000 1:8008 2:8016 3:8024 &
-	wait_until 10 serving 8000 8008 8016 8024
+	wait_until 60 serving 8000 8008 8016 8024
 
 	conntrack_on
 	same "conntrack, invalid dropped in every chain: served" "$(own_cores)" "$(who_all)"
@@ -100,7 +102,7 @@ moved() {
 	local before
 	before=$(counter moved 80)
 	client_start 1 get "$LAB_SERVER" 80 6000000 6
-	wait_until 10 established 8008
+	wait_until 30 established 8008
 	sleep 1
 	pin eth1 3
 	sleep 2
@@ -109,7 +111,7 @@ moved() {
 	check "... and is counted as moved" test "$(counter moved 80)" -gt "$before"
 	same "new connections go to the new core" "8016 3" "$(client 1 who "$LAB_SERVER" 80 3)"
 	client_start 1 idle "$LAB_SERVER" 80 3
-	wait_until 10 established 8016
+	wait_until 30 established 8016
 	sleep 1
 	pin eth1 1
 	same "an idle flow that moves is found" "8016 8016" "$(remote_end)"
@@ -133,7 +135,7 @@ flood() {
 	searched=$(counter missed 80) throttled=$(counter throttled 80)
 	remote_start "lab-client ${client_on[1]} $peer stray $LAB_SERVER 80 4 & lab-client ${client_on[1]} $peer get $LAB_SERVER 80 3000000 5; status=\$?; wait; exit \$status"
 	start=$(date +%s%N)
-	wait_until 10 established 8008
+	wait_until 30 established 8008
 	sleep 1
 	pin eth1 3
 	same "a flow that moves amid stray ACKs arrives whole" 8008 "$(remote_end)"
@@ -151,7 +153,7 @@ flood() {
 instances() {
 	check "two instances per core" flowparctl service add --port 81 --base-port 8100 --cpus 0-3 --per-core 2
 	"$peer" serve 0:8100 0:8101 1:8108 1:8109 2:8116 2:8117 3:8124 3:8125 &
-	wait_until 10 serving 8100 8101 8108 8109 8116 8117 8124 8125
+	wait_until 60 serving 8100 8101 8108 8109 8116 8117 8124 8125
 	local said
 	said=$(who_all 81 20)
 	same "a client meets both instances of its core and no other" \
@@ -164,9 +166,9 @@ instances() {
 # A server that is live on the public port when the service is added.
 older() {
 	"$peer" serve 0:82 0:8200 1:8208 2:8216 3:8224 &
-	wait_until 10 serving 82 8200 8208 8216 8224
+	wait_until 60 serving 82 8200 8208 8216 8224
 	client_start 2 idle "$LAB_SERVER" 82 3
-	wait_until 10 established 82
+	wait_until 30 established 82
 	flowparctl service add --port 82 --base-port 8200 --cpus 0-3
 	same "a flow older than the service keeps its server" "82 82" "$(remote_end)"
 	same "new ones go to their core" "8216 2" "$(client 2 who "$LAB_SERVER" 82 2)"
