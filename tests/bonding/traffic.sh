@@ -172,7 +172,7 @@ hashing() {
 	check "lists set under another policy count when cpu-bound is set" leaves_by_own 2
 }
 
-# One connection of each client, whose server runs on every CPU in turn: all of
+# One connection of each client (12 segments or more), whose server runs on every CPU in turn: all of
 # it leaves by the slave of the CPU that its segments arrive on.
 tcp() {
 	local k server cpu
@@ -189,7 +189,7 @@ tcp() {
 		cpu=$(tail -n1 "/tmp/served$k")
 		check "... its flow lives on one CPU: $cpu" test -n "${moved[cpu]}"
 		check "... and leaves by eth$cpu alone (${moved[*]})" \
-			test $((moved[cpu] >= 16 && moved[cpu] == moved[0] + moved[1] + moved[2] + moved[3])) = 1
+			test $((moved[cpu] > 10 && moved[cpu] == moved[0] + moved[1] + moved[2] + moved[3])) = 1
 	done
 	count_packets "udp dst_port 9000"
 }
