@@ -3,7 +3,8 @@
 CPUS ?= 4
 NICS ?= $(CPUS)
 VARIANT ?= patched
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flowpar
+# A relative XDG_CACHE_HOME is invalid and ignored, as its specification says.
+CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/flowpar
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,13 +12,13 @@ help: ## this list
 
 demo: ## build the kernel, boot the lab, run and draw the comparison (CPUS=4)
 	@bench/deps.sh kernel ctl lab bench
-	@bench/run-ab.sh --out out/demo --cpus $(CPUS) --nics $(NICS) --cut
+	@bench/run-ab.sh --out out/demo --cpus $(CPUS) --nics $(NICS) $(if $(filter 1,$(NICS)),,--cut)
 
 test: ## the test suite; T=PATTERN runs a part of it
 	@bench/deps.sh
 	@tests/run --suite unit --suite test $(T)
 
-test-debug: ## the lab tests on the debug kernel: KASAN, lockdep, kmemleak
+test-debug: ## the suite on the debug kernel: KASAN, lockdep, kmemleak
 	@bench/deps.sh
 	@LAB_KERNEL=debug tests/run --suite test --suite debug $(T)
 
@@ -33,7 +34,7 @@ kernel: ## the lab's kernel into the cache (VARIANT=patched, stock or debug)
 	@kernel-patches/build.sh $(VARIANT)
 
 kernel-deb: ## Debian packages of the patched kernel (CONFIG=/boot/config-...)
-	@bench/deps.sh kernel
+	@bench/deps.sh kernel deb
 	@kernel-patches/build-deb.sh $(CONFIG)
 
 ctl: ## flowparctl into out/bin
@@ -52,13 +53,13 @@ lab-shell: ## a shell in the server guest with everything up
 	@bench/lab/lab shell --cpus $(CPUS) --nics $(NICS)
 
 check: ## shellcheck, checkpatch, sparse and W=1 only
-	@$(MAKE) -s test T=kernel/style
+	@$(MAKE) -s test T=kernel/s
 
 clean: ## remove out/
 	rm -rf out
 
 clean-cache: ## remove the built kernels
-	rm -rf $(CACHE)
+	rm -rf "$(CACHE)"
 
 .PHONY: help demo test test-debug test-long test-list kernel kernel-deb ctl modules bench lab-shell check clean clean-cache
 .DEFAULT_GOAL := help

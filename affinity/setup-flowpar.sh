@@ -14,6 +14,7 @@
 # how each setting is read and set; lib/check.sh, what is looked at first.
 set -euo pipefail
 export LC_ALL=C		# lengths are bytes, messages are the ones we know
+export PATH=$PATH:/usr/sbin:/sbin	# sudo -E, su, an ordinary user's dry run
 
 HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 # shellcheck source-path=SCRIPTDIR
@@ -81,16 +82,16 @@ number() {	# number OPTION VALUE MIN MAX
 }
 
 twice() {	# twice WORD...: is one there twice? It goes into REPLY
-	local seen=' '
+	local -A seen=()
 	for REPLY; do
-		[[ $seen != *" $REPLY "* ]] || return 0
-		seen+="$REPLY "
+		[[ ! ${seen[$REPLY]+x} ]] || return 0
+		seen[$REPLY]=1
 	done
 	return 1
 }
 
 options() {
-	local count=$# option nic cpu
+	local count=$# option nic cpu number
 	while (($#)); do
 		option=$1
 		shift
@@ -118,6 +119,10 @@ options() {
 			! twice "${CPUS[@]}" || die_usage "--cpus $1: CPU $REPLY is named twice" ;;
 		--address)
 			[[ $1 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "--address $1: want an IPv4 address with its prefix length like 192.0.2.1/24"
+			for number in ${1//[.\/]/ }; do
+				((10#$number <= 255)) || die_usage "--address $1: $number is more than 255"
+			done
+			((10#${1#*/} <= 32)) || die_usage "--address $1: a prefix has at most 32 bits"
 			ADDRESS=$1 ;;
 		--port)		number "$option" "$1" 1 65535; PORT=$((10#$1)) ;;
 		--base-port)	number "$option" "$1" 1 65535; BASE_PORT=$((10#$1)) ;;

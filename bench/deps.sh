@@ -41,6 +41,13 @@ packages() {	# GROUP PACKAGE WHY
 	test   tcpdump            captures at the switch
 	test   curl               single requests with a chosen Host header
 	test   jq                 reads --json output
+	test   pahole             structure layouts, stock against patched
+	test   busybox            a small server for the set-up's tests
+	test   git                which files the style test looks at
+	deb    dpkg-dev           packs the kernel
+	deb    debhelper          packs the kernel
+	deb    cpio               kernel headers package
+	deb    rsync              kernel headers package
 	END
 }
 
@@ -57,9 +64,10 @@ if ((EUID)); then
 	printf 'flowpar: missing packages; as root:\n  %s\n' "$line" >&2
 	exit 1
 fi
-log=${XDG_CACHE_HOME:-$HOME/.cache}/flowpar/apt.log
+[[ ${XDG_CACHE_HOME:-} == /* ]] || XDG_CACHE_HOME=$HOME/.cache
+log=$XDG_CACHE_HOME/flowpar/apt.log
 mkdir -p "${log%/*}"
-echo "installing ${missing[*]}" >&2
+echo "installing ${#missing[@]} packages (log: $log): ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 # A fresh machine's package lists may be empty or old.
 if ! { apt-get update && $line; } > "$log" 2>&1; then

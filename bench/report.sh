@@ -107,17 +107,25 @@ lag_facts() {
 	      print "" }' "$dir/run/$1/bond0"
 }
 
+# home_share SETUP PHASE NIC: percent of all packets that NIC sent for its own CPU
+home_share() {
+	awk -v nic="$3" '
+	FILENAME ~ /irqs$/ { if ($1 == nic) own = $3; next }
+	$1 == "sent" { all += $4; if ($2 == nic && $3 == own) mine += $4 }
+	END { printf "%.1f\n", all ? 100 * mine / all : 0 }' "$dir/run/$1/irqs" "$dir/run/$1/probe.$2"
+}
+
 cut_facts() {	# what happened while a link was cut, from the phases cut and after
 	local s=$1 complete failed longest own one
 	[[ -r $dir/run/$s/probe.cut ]] || return 0
-	read -r complete failed < <(requests_of "$s" cut 128 0)
+	read -r complete failed < <(requests_of "$s" cut 128 "$(< "$dir/run/$s/expected.cut")")
 	longest=$(awk '!/^starttime/ { if ($(NF - 1) > max) max = $(NF - 1) } END { print max }' "$dir/run/$s"/gnuplot.cut.*)
 	read -r own one _ < <(locality "$s" after)
 	read -r _ after_failed < <(requests_of "$s" after 128 $((requests * nics)))
 	cat <<END
 link 1 cut for 1.5 s under load, carrier seen to drop and return at both ends:
   $complete requests while it happened, $failed failed, longest took $longest ms
-  after it: $after_failed failed, own NIC $own %, one core $one %
+  after it: $after_failed failed, own NIC $own %, one core $one %, eth1 carries $(home_share "$s" after eth1) % for its own core
 END
 }
 

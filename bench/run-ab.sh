@@ -10,7 +10,6 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/.." && pwd)
-export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 
 usage() {
 	cat <<END
@@ -56,10 +55,12 @@ while (($#)); do
 done
 nics=${nics:-$cpus}
 [[ $sizes == all ]] && sizes=128,256,512,1024,2048,4096,8192,16384,32768
-[[ $sizes =~ ^[0-9]+(,[0-9]+)*$ ]] || die "--sizes $sizes: want byte counts with commas between them, or all"
+[[ $sizes =~ ^[1-9][0-9]*(,[1-9][0-9]*)*$ ]] || die "--sizes $sizes: want byte counts with commas between them, or all"
 for n in "$cpus" "$nics" "$requests" "$concurrency"; do
 	[[ $n =~ ^[1-9][0-9]{0,5}$ ]] || die "$n: want a whole number of at least 1"
 done
+((!cut || nics > 1)) || die "--cut: the link that is cut is the second; give --nics 2 or more"
+[[ $nic == virtio-net || $nic == e1000e ]] || die "--nic $nic: want virtio-net or e1000e"
 ((cpus <= 24 && nics <= 24)) || die "--cpus $cpus --nics $nics: the lab's machine has slots for 24 NICs"
 IFS=, read -ra todo <<< "$setups"
 for s in "${todo[@]}"; do
@@ -84,7 +85,9 @@ probe_for() {
 make -s -C "$repo/ctl" || die "flowparctl does not build; see above"
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-rm -rf "${out:?}"/{result.csv,sizes.csv,report.html,report.txt,*.svg,run}
+rm -f "$out"/{result.csv,sizes.csv,report.html,report.txt,locality.svg,cores.svg,matrix.svg}
+[[ ! -d $out/run || -e $out/run/parameters ]] || die "--out $out: has a run/ that is none of ours; choose another"
+rm -rf "$out/run"
 mkdir -p "$out/run"
 
 cat > "$out/run/parameters" <<END
@@ -105,22 +108,22 @@ for s in "${todo[@]}"; do
 	kernel=${one_kernel:-$kernel}
 	echo "[$n/${#todo[@]}] $s: $cpus CPUs, $nics $nic NICs, $kernel kernel" >&2
 	kdir=$kernel
-	[[ -d $kernel ]] || kdir=$("$repo/kernel-patches/build.sh" "$kernel")
+	[[ $kernel == */* ]] || kdir=$("$repo/kernel-patches/build.sh" "$kernel")
 	probe=$(probe_for "$kdir")
 	do_cut=0
 	[[ $s == flowpar ]] && do_cut=$cut
 	slow=1
 	grep -q '^CONFIG_KASAN=y' "$kdir/config" && slow=4
 	status=0
-	"$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" \
+	# A lab must not outlive who started it.
+	setpriv --pdeathsig TERM "$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" \
 		--server "$here/guest/ab-server" --client "$here/guest/ab-client" --out "$out/run/$s" \
 		--env SETUP="$s" --env SIZES="${sizes//,/ }" --env REQUESTS="$requests" \
-		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" --env CUT_SECONDS=$((10 * slow)) \
+		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" \
 		--env PROBE="$probe" --timeout $((slow * (240 + cpus * requests / 10))) || status=$?
 	if ((status)); then
 		echo "run-ab.sh: $s: the lab run failed (exit $status); logs in $out/run/$s:" >&2
-		tail -n 20 "$out/run/$s/server.log" >&2
-		tail -n 10 "$out/run/$s/client.log" >&2
+		tail -qn 20 "$out/run/$s"/{server,client}.log >&2 || true
 		exit 1
 	fi
 	basename "$kdir" > "$out/run/$s/kernel"

@@ -8,7 +8,11 @@
 base=6.12
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/flowpar
+# A relative XDG_CACHE_HOME is invalid and ignored, as its specification says.
+[[ ${XDG_CACHE_HOME:-} == /* ]] || XDG_CACHE_HOME=${HOME:?neither XDG_CACHE_HOME nor HOME is set}/.cache
+cache=$XDG_CACHE_HOME/flowpar
+# What `make V=1 test` means for us is nothing to the kernel's make.
+unset MAKEFLAGS V
 # The package's file, or one given by hand: another 6.12.y tarball.
 tarball=${FLOWPAR_LINUX_SOURCE:-/usr/src/linux-source-$base.tar.xz}
 # Tests point this at a changed copy to break the build on purpose.

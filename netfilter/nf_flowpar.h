@@ -101,9 +101,7 @@ struct flowpar_match {
 	struct flowpar_service *service;
 };
 
-/* Immutable once published. Services with an address come before those without,
- * so the first match is the most specific one.
- */
+/* Immutable once published. No two match the same packet. */
 struct flowpar_table {
 	struct rcu_head rcu;
 	unsigned int count;
@@ -151,12 +149,10 @@ struct flowpar_flow {
 /**
  * struct flowpar_place - where a segment goes
  * @port: destination port
- * @rank: rank whose port was tried first
  * @sk: the socket found there, referenced; NULL if none
  */
 struct flowpar_place {
 	u16 port;
-	u16 rank;
 	struct sock *sk;
 };
 

@@ -55,9 +55,11 @@ static enum flowpar_fit flowpar_request_fit(const struct tcp_request_sock *req,
 {
 	bool fits;
 
+	/* A SYN is this attempt's repetition, or starts anew like one after TIME_WAIT. */
 	if (flow->syn)
-		fits = flow->seq == req->rcv_isn;
-	else if (flow->ack)
+		return flow->seq == req->rcv_isn ? FLOWPAR_FIT_REQUEST : FLOWPAR_FIT_NONE;
+
+	if (flow->ack)
 		fits = flow->ack_seq == req->snt_isn + 1;
 	else
 		fits = flow->seq == req->rcv_nxt;
@@ -117,7 +119,9 @@ u16 flowpar_core_port(const struct flowpar_service *service, unsigned int rank, 
  */
 bool flowpar_moved_recently(const struct flowpar_service *service)
 {
-	return time_before(jiffies, READ_ONCE(service->moved_until));
+	unsigned long until = READ_ONCE(service->moved_until);
+
+	return time_in_range_open(jiffies, until - FLOWPAR_MOVED_WINDOW, until);
 }
 
 /* Written at most once a second: all CPUs read the line. */
@@ -125,7 +129,7 @@ static void flowpar_moved_now(struct flowpar_service *service)
 {
 	unsigned long until = jiffies + FLOWPAR_MOVED_WINDOW;
 
-	if (time_after_eq(until, READ_ONCE(service->moved_until) + HZ))
+	if (until - READ_ONCE(service->moved_until) >= HZ)
 		WRITE_ONCE(service->moved_until, until);
 }
 
@@ -158,17 +162,19 @@ bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
 
 /* Per CPU and service: no shared state, and one service's flood leaves the others'
  * budget alone. The last search may overdraw, else a long CPU list could never be
- * searched.
+ * searched. A SYN without budget is passed on, a segment is dropped: so SYNs leave half
+ * of it to the segments.
  */
-static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups)
+static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool syn)
 {
+	long full = DIV_ROUND_UP(READ_ONCE(flowpar_search_budget), HZ);
 	unsigned long now = jiffies;
 
 	if (this->budget_jiffy != now) {
 		this->budget_jiffy = now;
-		this->budget = DIV_ROUND_UP(READ_ONCE(flowpar_search_budget), HZ);
+		this->budget = full;
 	}
-	if (this->budget <= 0)
+	if (this->budget <= (syn ? full / 2 : 0))
 		return false;
 	this->budget -= lookups;
 	return true;
@@ -206,8 +212,8 @@ static enum flowpar_fit flowpar_try(const struct net *net, const struct flowpar_
  *
  * Return: FLOWPAR_V_IN: @place holds the answer, at worst the port it came with;
  * FLOWPAR_V_NOT_OURS: the flow lives at the public port; FLOWPAR_V_THROTTLED: no
- * budget, and nothing known at all. The caller owns the reference on @place's socket;
- * there is none with the last two.
+ * budget, and no flow known that this may belong to. The caller owns the reference on
+ * @place's socket; there is none with the last two.
  */
 enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 					  struct flowpar_service *service,
@@ -227,9 +233,15 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 		best = flowpar_try(net, flow, dif, sdif, hinted, best, place);
 
 	if (best < FLOWPAR_FIT_NEXT) {
-		if (!flowpar_budget_take(this, service->n_cpus)) {
+		if (!flowpar_budget_take(this, service->n_cpus, flow->syn)) {
 			flowpar_count(service, FLOWPAR_THROTTLED);
-			return flow->syn || place->sk ? FLOWPAR_V_IN : FLOWPAR_V_THROTTLED;
+			if (flow->syn || best > FLOWPAR_FIT_STRAY_REQUEST)
+				goto found;
+			/* A request that this is no answer to would be reset. */
+			if (place->sk)
+				sock_gen_put(place->sk);
+			place->sk = NULL;
+			return FLOWPAR_V_THROTTLED;
 		}
 		best = flowpar_try(net, flow, dif, sdif, service->port, best, place);
 		for (rank = 0; rank < service->n_cpus && best < FLOWPAR_FIT_FULL; rank++) {
@@ -237,10 +249,14 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 			if (port != home && port != hinted)
 				best = flowpar_try(net, flow, dif, sdif, port, best, place);
 		}
+		/* Strays pay, flows do not: many may have moved at once. */
+		if (best > FLOWPAR_FIT_STRAY_REQUEST)
+			this->budget += service->n_cpus;
 	}
 
 	if (best == FLOWPAR_FIT_NONE && !flow->syn)
 		flowpar_count(service, FLOWPAR_MISSED);
+found:
 	if (place->port == home)
 		return FLOWPAR_V_IN;
 

@@ -257,7 +257,12 @@ unsigned int flowpar_in_hook(void *priv, struct sk_buff *skb,
 			     const struct nf_hook_state *state)
 {
 	struct flowpar_service *service = NULL;
-	enum flowpar_verdict verdict = flowpar_in(state->net, skb, &service);
+	enum flowpar_verdict verdict;
+
+	/* A ruleset that queues to user space before us reinjects from a process. */
+	local_bh_disable();
+	verdict = flowpar_in(state->net, skb, &service);
+	local_bh_enable();
 
 	return flowpar_verdict(verdict, service, NF_DROP);
 }

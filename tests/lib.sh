@@ -16,7 +16,7 @@ test_name=${test_name%.sh}
 test_out=${LAB_OUT:-$repo/out/test/$test_name}
 points=0
 failed=0
-export PATH=$repo/out/bin:$PATH
+export PATH=$repo/out/bin:$PATH:/usr/sbin:/sbin
 
 if [[ -z ${LAB_ROLE:-} ]]; then
 	rm -rf "$test_out"
@@ -91,7 +91,7 @@ skip() {	# skip WHY: this test cannot run here
 # test want distinct names: LAB_RUN=NAME lab_run ...
 lab_run() {
 	local out=$test_out/${LAB_RUN:-lab} status=0 role said
-	"$repo/bench/lab/lab" run --kernel "${LAB_KERNEL:-patched}" --server "$test_file" --client "$test_file" \
+	setpriv --pdeathsig TERM "$repo/bench/lab/lab" run --kernel "${LAB_KERNEL:-patched}" --server "$test_file" --client "$test_file" \
 		--out "$out" "$@" > "$test_out/lab.log" 2>&1 || status=$?
 	for role in server client; do
 		[[ -r $out/$role.log ]] || continue

@@ -38,7 +38,11 @@
 #define MAX_CALLERS	32
 
 static int ctl_fd = -1, listen_fd = -1, child_fd = -1, out_fd = -1;
-static int caller[MAX_CALLERS];		/* id of a request is its place here */
+/* Who waits for an answer. The id of a request is its place here plus a multiple
+ * of MAX_CALLERS that grows, so that a late answer cannot reach the next caller.
+ */
+static int caller[MAX_CALLERS];
+static long caller_id[MAX_CALLERS], next_id;
 static char ctl_buf[LINE_MAX_LEN * 4];
 static size_t ctl_len;
 
@@ -172,18 +176,19 @@ static int open_port(const char *name)
 
 /* --- requests: from the lab-* commands to the host and back ---------------- */
 
-static void forward(int id)
+static void forward(int slot)
 {
 	char msg[LINE_MAX_LEN], line[LINE_MAX_LEN + 16];
-	ssize_t n = recv(caller[id], msg, sizeof(msg) - 1, 0);
+	ssize_t n = recv(caller[slot], msg, sizeof(msg) - 1, 0);
 
 	if (n <= 0) {		/* the caller died while it waited */
-		close(caller[id]);
-		caller[id] = -1;
+		close(caller[slot]);
+		caller[slot] = -1;
 		return;
 	}
 	msg[n] = '\0';
-	n = snprintf(line, sizeof(line), "%d %s\n", id, msg);
+	caller_id[slot] = slot + MAX_CALLERS * next_id++;
+	n = snprintf(line, sizeof(line), "%ld %s\n", caller_id[slot], msg);
 	if (write(ctl_fd, line, n) != n)
 		give_up("write to " PORT_CTL);
 }
@@ -192,14 +197,15 @@ static void answer(char *line)
 {
 	char *rest;
 	long id = strtol(line, &rest, 10);
+	int slot = id % MAX_CALLERS;
 
-	if (id < 0 || id >= MAX_CALLERS || caller[id] < 0)
+	if (id < 0 || caller[slot] < 0 || caller_id[slot] != id)
 		return;
 	while (*rest == ' ')
 		rest++;
-	send(caller[id], rest, strlen(rest), MSG_NOSIGNAL);
-	close(caller[id]);
-	caller[id] = -1;
+	send(caller[slot], rest, strlen(rest), MSG_NOSIGNAL);
+	close(caller[slot]);
+	caller[slot] = -1;
 }
 
 static void read_ctl(void)

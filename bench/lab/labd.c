@@ -35,7 +35,7 @@
 
 #define MAX_LINKS	64
 #define MAX_ARGS	1024
-#define MAX_EVENTS	256
+#define MAX_EVENTS	4096
 #define MAX_WAITS	64
 
 enum { SERVER, CLIENT, GUESTS };

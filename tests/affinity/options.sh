@@ -61,7 +61,7 @@ check 'down with nothing set up' setup down --dry-run
 # Each tool that is not there is told with its package.
 mkdir "$test_out/bin"
 for tool in bash dirname realpath uname grep cat ip ethtool modprobe modinfo awk flock nft; do
-	path=$(command -v "$tool") || skip "$tool is not installed"
+	path=$(command -v "$tool") || { not_ok "$tool is installed"; finish; }
 	ln -s "$path" "$test_out/bin/"
 done
 while read -r tool package; do

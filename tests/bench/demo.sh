@@ -39,6 +39,10 @@ same "link cut: both ends of the link saw it" $'switch: eth1 carrier 0\nswitch: 
 after=$(sed -n 's/.*own NIC \([0-9.]*\) %.*/\1/p' <<< "$cut")
 check "link restored: own NIC $after % is at least 99 again" at_least "$after" 99
 
+again=$(sed -n 's/.*eth1 carries \([0-9.]*\) %.*/\1/p' <<< "$cut")
+check "link restored: its NIC carries its core's share again ($again %)" at_least "$again" $((50 / cpus))
+same "link restored: no failed request" "0 failed" "$(grep -o 'after it: [0-9]* failed' <<< "$cut" | cut -d' ' -f3-)"
+
 for f in locality cores matrix; do
 	check "$f.svg is drawn" grep -q '</svg>' "$out/$f.svg"
 done

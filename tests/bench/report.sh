@@ -62,6 +62,21 @@ echo 'eth1 33 0' >> "$d/run/x/irqs"
 check_fails "a NIC whose interrupts are on several CPUs has no own CPU" 1 'eth1: interrupts bound to several CPUs' \
 	"$repo/bench/report.sh" "$d"
 
+# A link cut: 2 batches asked for, one ab gave up without a word on its requests.
+d=$test_out/cut
+raw "$d"
+for phase in cut after; do
+	cp "$d/run/x/probe.100" "$d/run/x/probe.$phase"
+	printf 'starttime\tseconds\tctime\tdtime\tttime\twait\nnow\t1\t0\t5\t1234\t4\n' > "$d/run/x/gnuplot.$phase.0.1"
+	printf '%s\n' 'Complete requests:      10' 'Failed requests:        0' 'HTML transferred:       1280 bytes' > "$d/run/x/ab.$phase.0.1"
+done
+cp "$d/run/x/ab.after.0.1" "$d/run/x/ab.after.1.1"
+echo 'apr_pollset_poll: The timeout specified has expired (70007)' > "$d/run/x/ab.cut.1.1"
+echo 20 > "$d/run/x/expected.cut"
+row "$d" > /dev/null
+check "link cut: requests of an ab that gave up are failures" grep -q '10 requests while it happened, 10 failed, longest took 1234 ms' "$d/report.txt"
+check "link cut: the restored NIC's share for its own core is printed" grep -q 'after it: 0 failed.*eth1 carries 20.0 %' "$d/report.txt"
+
 d=$test_out/empty
 raw "$d"
 sed -i 's/^sent.*/sent eth0 0 0/; s/^connections.*/connections 0/' "$d/run/x/probe.100"

@@ -7,7 +7,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-command -v lighttpd > /dev/null || skip "lighttpd is not installed"
+command -v lighttpd > /dev/null || { not_ok "lighttpd is installed"; finish; }
 make -s -C "$repo/ctl" SAN=1 > "$test_out/build.log" 2>&1 || not_ok "flowparctl builds" "$(tail "$test_out/build.log")"
 ctl=$repo/out/san/bin/flowparctl
 cpu=$(awk '/^Cpus_allowed_list/ { sub(/[-,].*/, "", $2); print $2 }' /proc/self/status)

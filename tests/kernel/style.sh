@@ -23,7 +23,10 @@ done < <(our_files | cut -d: -f1 | grep '\.[ch]$' | xargs grep -L 'Do not edit d
 same "series lists every patch there is" "$(cd "$here/$base" && ls ./*.patch | sed 's|^./||')" "$(series | sort)"
 check "no patch adds a file that could live in bonding/ or netfilter/" \
 	bash -c '! grep -l "^--- /dev/null" "$@"' _ "$here/$base"/*.patch
+scripts=0
 while read -r file; do
+	scripts=$((scripts + 1))
 	check "shellcheck: $file" shellcheck -S warning -x -P SCRIPTDIR "$repo/$file"
-done < <(cd "$repo" && git ls-files | xargs -d '\n' grep -lIE '^#!.*\bbash|^# shellcheck shell=bash' --)
+done < <(cd "$repo" && git -c safe.directory='*' ls-files | xargs -d '\n' grep -lIE '^#!.*\bbash|^# shellcheck shell=bash' --)
+check "there are scripts to check ($scripts)" test "$scripts" -gt 20
 finish

@@ -20,7 +20,7 @@ host() {	# host LAB_RUN_OPTIONS...: build the module, run both guests
 			! grep -E 'warning:' "$build.log"
 	}
 	check "the module builds outside the kernel tree without a warning" quiet_build
-	make -s -C "$repo/ctl"
+	make -s -C "$repo/ctl" || { not_ok "flowparctl builds"; finish; }
 	lab_run --env "FLOWPAR_MODULE=$build/netfilter/nf_flowpar.ko" "$@"
 }
 
