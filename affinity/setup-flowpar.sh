@@ -14,7 +14,8 @@
 # how each setting is read and set; lib/check.sh, what is looked at first.
 set -euo pipefail
 export LC_ALL=C		# lengths are bytes, messages are the ones we know
-export PATH=$PATH:/usr/sbin:/sbin	# sudo -E, su, an ordinary user's dry run
+# An ordinary user's path, also after su; one without /usr/bin was made on purpose.
+[[ :$PATH: != *:/usr/bin:* ]] || export PATH=$PATH:/usr/sbin:/sbin
 
 HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 # shellcheck source-path=SCRIPTDIR
