@@ -101,7 +101,9 @@ struct flowpar_match {
 	struct flowpar_service *service;
 };
 
-/* Immutable once published. No two match the same packet. */
+/* Immutable once published. Services with an address come before those without,
+ * so the first match is the most specific one.
+ */
 struct flowpar_table {
 	struct rcu_head rcu;
 	unsigned int count;

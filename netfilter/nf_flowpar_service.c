@@ -110,16 +110,15 @@ static int flowpar_service_conflict(const struct flowpar_service *new,
 				    const struct flowpar_service *old,
 				    struct netlink_ext_ack *extack)
 {
-	/* Two addresses share no packet, "any" shares some with each. */
-	if (new->address && old->address && new->address != old->address)
-		return 0;
-
-	/* Also "any" and an address: flows of the one would become the other's. */
-	if (new->port == old->port) {
+	if (flowpar_key_equal(new, old)) {
 		NL_SET_ERR_MSG_FMT(extack, "port %u has a service already; delete it first",
 				   old->port);
 		return -EEXIST;
 	}
+	/* Two addresses share no packet, "any" shares some with each. */
+	if (new->address && old->address && new->address != old->address)
+		return 0;
+
 	if (new->base <= old->last && old->base <= new->last) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "per-core ports %u-%u overlap %u-%u of port %u",
@@ -150,7 +149,7 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 {
 	struct flowpar_net *fn = flowpar_net(net);
 	struct flowpar_table *old = flowpar_table_locked(fn);
-	unsigned int i, count = old ? old->count : 0;
+	unsigned int i, at, count = old ? old->count : 0;
 	struct flowpar_table *table;
 	int err;
 
@@ -169,9 +168,10 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 	if (!table)
 		return -ENOMEM;
 
+	at = service->address ? 0 : count;
 	for (i = 0; i < count; i++)
-		table->match[i] = old->match[i];
-	table->match[count] = (struct flowpar_match) {
+		table->match[i + (i >= at)] = old->match[i];
+	table->match[at] = (struct flowpar_match) {
 		.address	= service->address,
 		.port		= service->port,
 		.first		= service->base,

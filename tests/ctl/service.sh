@@ -35,13 +35,13 @@ services() {
 
 	same "add says nothing" "" "$(add 2>&1)"
 	same "add with everything" "" "$(flowparctl service add --port 443 --base-port 9000 --cpus 1,3,2 --stride 4 --per-core 2 --address 10.77.0.1 --protocol tcp 2>&1)"
-	same "list, in the order they were added" \
+	same "list, a service of an address before one of any" \
 "SERVICE                  BASE-PORT STRIDE PER-CORE  CPUS
-tcp *:80                      8000      8        1  0-1
-tcp 10.77.0.1:443             9000      4        2  1-3" "$(flowparctl service list)"
+tcp 10.77.0.1:443             9000      4        2  1-3
+tcp *:80                      8000      8        1  0-1" "$(flowparctl service list)"
 	same "list --json" \
-'[{"family":"inet","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"cpus":[0,1]},
-{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"base_port":9000,"stride":4,"per_core":2,"cpus":[1,2,3]}]' \
+'[{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"base_port":9000,"stride":4,"per_core":2,"cpus":[1,2,3]},
+{"family":"inet","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"cpus":[0,1]}]' \
 		"$(flowparctl service list --json)"
 	same "stats" \
 "SERVICE               CPU   CORE-PORT          IN         OUT    ATTACHED       MOVED      MISSED   THROTTLED      CLOSED FOREIGN-CPU       ERROR
@@ -55,8 +55,6 @@ tcp *:80                1        8008           0           0           0       
 	same "another namespace has none" "[]" "$(unshare -n flowparctl service list --json)"
 
 	refused "the same again" "service tcp *:80: port 80 has a service already; delete it first" add
-	refused "an address of a port that any has" "service tcp 10.77.0.1:80: port 80 has a service already; delete it first" \
-		flowparctl service add --port 80 --base-port 7000 --cpus 0 --address 10.77.0.1
 	refused "overlap" "service tcp *:81: per-core ports 8001-8009 overlap 8000-8008 of port 80; change --base-port" \
 		flowparctl service add --port 81 --base-port 8001 --cpus 0-1
 	refused "public port inside" "service tcp *:8004: port 8004 or 80 lies within the other's per-core ports; change --base-port" \
