@@ -28,6 +28,7 @@ packages() {	# GROUP PACKAGE WHY
 	lab    ethtool            speed of virtio NICs, queues
 	lab    procps             sysctl in the guests
 	bench  lighttpd           the server of the original experiment
+	bench  nginx              the server that can SO_REUSEPORT: set-up reuseport, SERVER=nginx
 	bench  apache2-utils      ab, its load generator
 	bench  nftables           --listen nft; firewall check of setup-flowpar.sh
 	bench  linux-perf         perf stat beside the benchmark
