@@ -115,8 +115,6 @@ build() {
 			srctree=.. SRCARCH=x86 CC=gcc HOSTCC=gcc MAKE=make \
 				sh ../scripts/package/install-extmod-build "$new/build"
 			cp .config "$new/build/.config"
-			# Who owns a page is known to mm/ only: bench/lab/model/pages asks it.
-			install -Dm644 ../mm/slab.h "$new/build/mm/slab.h"
 			# Not for modules, but only it says whose a slab page is: the model
 			# lab's list of page owners (bench/lab) needs that.
 			install -Dm644 ../mm/slab.h "$new/build/mm/slab.h"
