@@ -18,19 +18,8 @@ readonly caveat='requests/s: emulated CPU, not a performance figure'
 # that the NIC's interrupts are bound to. one core: connections of which receive
 # softirqs, state changes and accept ran on one CPU. See lab/probe/flowpar_probe.c.
 locality() {
-	awk -v setup="$1" '
-	FILENAME ~ /irqs$/ {
-		if (($1 in own) && own[$1] != $3) { print "report: " setup ": " $1 ": interrupts bound to several CPUs" > "/dev/stderr"; exit 1 }
-		own[$1] = $3; next
-	}
-	$1 == "sent" { all += $4; if (own[$2] == $3) mine += $4 }
-	$1 == "served" { n = $3; if (min == "" || n < min) min = n; if (n > max) max = n }
-	$1 == "connections" { connections = $2 }
-	$1 == "one_core" { one = $2 }
-	END {
-		if (!all || !connections) { print "report: " setup ": no packet or no connection counted" > "/dev/stderr"; exit 1 }
-		printf "%.2f %.2f %d %d %d\n", 100 * mine / all, 100 * one / connections, connections, min, max
-	}' "$dir/run/$1/irqs" "$dir/run/$1/probe.$2"
+	awk -v setup="$1" -f "${BASH_SOURCE[0]%/*}/locality.awk" \
+		"$dir/run/$1/irqs" "$dir/run/$1/probe.$2"
 }
 
 # requests SETUP PHASE BYTES EXPECTED: "complete failed". Every reply counts: one

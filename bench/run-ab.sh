@@ -23,6 +23,7 @@ usage: run-ab.sh [options]
                      "all" is 128,256,512,...,32768
   --requests N       per client and size               (500)
   --concurrency N    of each client                    (8)
+  --server NAME      lighttpd or nginx, for all set-ups    (lighttpd)
   --cut              flowpar also with a link cut and restored under load
   --kernel K         one kernel for all set-ups: patched, stock, debug, DIR
 Set-ups: $(cd "$here/setups" && echo *.sh | sed 's/common\.sh *//; s/\.sh//g')
@@ -31,7 +32,7 @@ END
 die() { echo "run-ab.sh: $*" >&2; exit 2; }
 
 out=$repo/out/ab cpus=4 nics='' nic=virtio-net setups=balance-rr,8023ad-l34,flowpar
-sizes=128 requests=500 concurrency=8 cut=0 one_kernel=''
+sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel=''
 while (($#)); do
 	case $1 in
 	--cut) cut=1; shift; continue ;;
@@ -48,6 +49,7 @@ while (($#)); do
 	--sizes) sizes=$2 ;;
 	--requests) requests=$2 ;;
 	--concurrency) concurrency=$2 ;;
+	--server) server=$2 ;;
 	--kernel) one_kernel=$2 ;;
 	*) usage >&2; die "$1: unknown option" ;;
 	esac
@@ -61,28 +63,18 @@ for n in "$cpus" "$nics" "$requests" "$concurrency"; do
 done
 ((!cut || nics > 1)) || die "--cut: the link that is cut is the second; give --nics 2 or more"
 [[ $nic == virtio-net || $nic == e1000e ]] || die "--nic $nic: want virtio-net or e1000e"
+[[ $server == lighttpd || $server == nginx ]] || die "--server $server: want lighttpd or nginx"
 ((cpus <= 24 && nics <= 24)) || die "--cpus $cpus --nics $nics: the lab's machine has slots for 24 NICs"
 IFS=, read -ra todo <<< "$setups"
 for s in "${todo[@]}"; do
 	[[ -r $here/setups/$s.sh && $s != common ]] || { usage >&2; die "--setups $s: no such set-up"; }
+	# shellcheck source=bench/setups/multiqueue.sh
+	refuses=$(. "$here/setups/$s.sh"; echo "${refuses:-}")
+	[[ -z $refuses ]] || die "--setups $s: $refuses"
 done
 
-# flowpar_probe.ko for the kernel in $1, built once per kernel and source
-probe_for() {
-	local kdir=$1 dir log key
-	key=$(cat "$here"/lab/probe/* | sha256sum | cut -c1-16)
-	dir=$repo/out/probe/${kdir##*/}-$key log=$repo/out/probe/build.log
-	if [[ ! -r $dir/flowpar_probe.ko ]]; then
-		rm -rf "$dir"
-		mkdir -p "$dir"
-		cp "$here"/lab/probe/* "$dir"
-		make -C "$kdir/build" M="$dir" modules > "$log" 2>&1 ||
-			die "flowpar_probe.ko does not build for $kdir; see $log"
-	fi
-	echo "$dir/flowpar_probe.ko"
-}
-
 make -s -C "$repo/ctl" || die "flowparctl does not build; see above"
+make -s -C "$here/steer" || die "steer does not build; see above"
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 rm -f "$out"/{result.csv,sizes.csv,report.html,report.txt,locality.svg,cores.svg,matrix.svg}
@@ -109,7 +101,7 @@ for s in "${todo[@]}"; do
 	echo "[$n/${#todo[@]}] $s: $cpus CPUs, $nics $nic NICs, $kernel kernel" >&2
 	kdir=$kernel
 	[[ $kernel == */* ]] || kdir=$("$repo/kernel-patches/build.sh" "$kernel")
-	probe=$(probe_for "$kdir")
+	probe=$("$here/lab/module" "$kdir" "$here/lab/probe")
 	do_cut=0
 	[[ $s == flowpar ]] && do_cut=$cut
 	slow=1
@@ -118,7 +110,7 @@ for s in "${todo[@]}"; do
 	# A lab must not outlive who started it.
 	setpriv --pdeathsig TERM "$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" \
 		--server "$here/guest/ab-server" --client "$here/guest/ab-client" --out "$out/run/$s" \
-		--env SETUP="$s" --env SIZES="${sizes//,/ }" --env REQUESTS="$requests" \
+		--env SETUP="$s" --env SERVER="$server" --env SIZES="${sizes//,/ }" --env REQUESTS="$requests" \
 		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" \
 		--env PROBE="$probe" --timeout $((slow * (240 + cpus * requests / 10))) || status=$?
 	if ((status)); then

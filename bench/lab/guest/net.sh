@@ -13,12 +13,13 @@ sysctl -q net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
 # eth0.. are numbered in slot order; a NIC in the wrong place would measure the
 # wrong link, so look. virtio-net reports no speed, and 802.3ad leaves a port
 # without speed and duplex out of the aggregator.
-lab_nics_ready() {	# lab_nics_ready MAC_BYTE
-	local k mac want
+lab_nics_ready() {	# lab_nics_ready MAC_BYTE [FIRST]: LAB_NICS of them from ethFIRST on
+	local k mac want nic
 	for ((k = 0; k < LAB_NICS; k++)); do
-		mac=$(< "/sys/class/net/eth$k/address")
+		nic=eth$((k + ${2:-0}))
+		mac=$(< "/sys/class/net/$nic/address")
 		want=$(printf '52:54:00:00:%s:%02x' "$1" "$k")
-		[[ $mac == "$want" ]] || { echo "eth$k: has address $mac, expected $want" >&2; return 1; }
-		[[ $LAB_NIC != virtio-net ]] || ethtool -s "eth$k" speed 1000 duplex full
+		[[ $mac == "$want" ]] || { echo "$nic: has address $mac, expected $want" >&2; return 1; }
+		[[ $LAB_NIC != virtio-net ]] || ethtool -s "$nic" speed 1000 duplex full
 	done
 }
