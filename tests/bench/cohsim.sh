@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: the cost model counts what is known to happen: a line handed round, one
+#       counter for all, none shared, false sharing, a lock, a read-mostly line,
+#       code and data larger than a cache; equal seeds give equal output
+# Suite: test
+#
+# Each case is a guest of its own whose only process (bench/cohsim/kat.c) runs the
+# case between the model's markers. A count is judged per op; the kernel's timer
+# interrupts add a few lines, hence the 2 per cent.
+. "$(dirname "$0")/../lib.sh"
+
+make -s -C "$repo/bench/cohsim" || { not_ok "the plugin builds"; finish; }
+kdir=${LAB_KERNEL:-patched}
+[[ $kdir == */* ]] || kdir=$("$repo/kernel-patches/build.sh" "$kdir") || { not_ok "a kernel"; finish; }
+cd "$test_out" || exit 1
+cp "$repo/out/bin/cohsim-kat" init
+cpio -o -H newc --quiet <<< init > initramfs
+
+plugin=$repo/out/bin/cohsim.so
+guest() {	# guest NAME CASE CORES OPS PLUGIN_OPTION...
+	local name=$1 case=$2 cores=$3 ops=$4 options=''
+	shift 4
+	(($#)) && options=$(printf ',%s' "$@")
+	timeout 120 qemu-system-x86_64 -M q35 -accel tcg,thread=single,tb-size=256 -icount shift=1,sleep=off -seed 1 \
+		-rtc base=2026-01-01,clock=vm 		-cpu qemu64,+rdrand -m 256 -smp "$cores" -nodefaults -display none -no-reboot \
+		-serial "file:$name.console" -kernel "$kdir/bzImage" -initrd initramfs \
+		-append "console=ttyS0 quiet panic=-1 nokaslr no_timer_check random.trust_cpu=on tsc=nowatchdog clocksource=tsc case=$case cores=$cores ops=$ops" \
+		-plugin "$plugin,out=$name.jsonl$options" > "$name.qemu" 2>&1
+	[[ -s $name.jsonl ]] || cat "$name.qemu" >&2
+}
+
+# per_op NAME OPS FIELD: of the server cores
+per_op() {
+	jq -s --arg f "$3" --argjson ops "$2" \
+		'[.[] | select(.record == "vcpu" and .role == "server") | .[$f]] | add / $ops' "$1.jsonl"
+}
+
+# counts NAME OPS FIELD=VALUE...: within 2 per cent of VALUE, and of one an op
+counts() {
+	local name=$1 ops=$2 want field value found
+	shift 2
+	for want; do
+		field=${want%=*} value=${want#*=}
+		found=$(per_op "$name" "$ops" "$field") || found=none
+		if awk -v a="$found" -v b="$value" 'BEGIN { d = a - b; if (d < 0) d = -d; exit !(a ~ /^[0-9.e+-]+$/ && d <= 0.02 * (b > 1 ? b : 1)) }'; then
+			ok "$name: $field $value an op"
+		else
+			not_ok "$name: $field $value an op" "found $found"
+		fi
+	done
+}
+
+# Two guests at a time: each is one thread.
+jobs_of() {
+	guest pingpong-q10 pingpong 2 2000 quantum=10
+	guest pingpong pingpong 2 2000
+	guest pingpong-q10000 pingpong 2 2000 quantum=10000
+	guest device pingpong 2 2000 servers=1
+	guest lock lock 2 2000
+	guest false false 2 2000
+	guest code code 1 100
+}
+jobs_of &
+guest counter-q10 counter 8 2000 quantum=10
+guest counter counter 8 2000
+guest private private 8 2000
+guest readmostly readmostly 8 500
+guest again readmostly 8 500
+guest seed readmostly 8 500 seed=2
+guest data data 1 100
+wait
+
+# pingpong: an op is one turn of each of the two
+counts pingpong-q10 4000 c2c=1 upgrade=1 c2c_false=0
+counts pingpong 4000 c2c=1 upgrade=1
+counts pingpong-q10000 4000 c2c=1 upgrade=1
+counts device 2000 c2c=0 upgrade=0 dma=1
+counts counter-q10 16000 c2c=1 upgrade=0
+counts counter 16000 c2c=1 upgrade=0 c2c_false=0
+counts private 16000 c2c=0 upgrade=0 l1d_miss=0
+counts false 4000 c2c=2 c2c_false=1 upgrade=0
+counts lock 4000 c2c=3 upgrade=1
+counts readmostly 500 c2c=8 upgrade=8 llc=6
+counts code 100 l1i_miss=2048 c2c=0
+counts data 100 l1d_miss=4096 c2c=0
+
+check "the same seed twice: the same output, byte for byte" cmp readmostly.jsonl again.jsonl
+seed_of() { grep -v '"record":"run"' "$1.jsonl"; }
+if [[ $(seed_of seed) == "$(seed_of readmostly)" ]]; then
+	not_ok "another seed: another interleaving" "the output is the same"
+else
+	ok "another seed: another interleaving"
+fi
+counts seed 500 c2c=8 upgrade=8
+
+# The core's cycles are its instructions' and its events' at the stated costs.
+# shellcheck disable=SC2016	# jq's variables
+check "cycles are the sum of what was counted" jq -es '
+	(.[] | select(.record == "run") | .cost) as $c |
+	[.[] | select(.record == "vcpu" and .role == "server")] | all(
+		(.insns * $c.cpi + (.l1d_miss + .l1i_miss - .l2_miss) * $c.l2 + .llc * $c.llc + .dram * $c.dram +
+		 .c2c * $c.c2c + .upgrade * $c.upgrade + .dma * $c.llc + .wait_cycles) as $sum |
+		.cycles / $sum | . > 0.97 and . < 1.03)' counter.jsonl
+check "functions add up to the cores" jq -es '
+	([.[] | select(.record == "vcpu" and .role == "server") | .insns] | add) ==
+	([.[] | select(.record == "function") | .insns] | add)' readmostly.jsonl
+
+refused() {	# refused TEXT REGEX OPTIONS
+	check_fails "$1" 1 "$2" qemu-system-x86_64 -M q35 -smp 2 -nodefaults -display none -plugin "$plugin,$3"
+}
+refused "more servers than vCPUs" 'cohsim: servers=3: want 1 to 2' out=x,servers=3
+refused "a quantum of nothing" 'cohsim: quantum=0: want cycles' out=x,quantum=0
+refused "an unknown CPU" 'cohsim: preset=486: no such CPU' out=x,preset=486
+refused "an unknown option" 'cohsim: colour: unknown option' out=x,colour=red
+refused "nowhere to write" 'cohsim: out=FILE is missing' servers=1
+finish
