@@ -144,6 +144,9 @@ static void set_variable(const char *name, unsigned int value)
 	setenv(name, text, 1);
 }
 
+/* Signals that `run` handles, and passes on to the servers. */
+static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
+
 /* The child, up to exec(). Return: what failed. */
 static const char *become_server(const struct instance *i, const struct instance_inherit *inherit,
 				 pid_t parent)
@@ -167,6 +170,9 @@ static const char *become_server(const struct instance *i, const struct instance
 	set_variable("FLOWPAR_PORT", i->place.port);
 	set_variable("FLOWPAR_CPU", i->place.cpu);
 	set_variable("FLOWPAR_INSTANCE", i->place.instance);
+	/* Ignored as under nohup they would stay so in the server, deaf to a reload. */
+	for (size_t k = 0; k < sizeof(passed_on) / sizeof(passed_on[0]); k++)
+		signal(passed_on[k], SIG_DFL);
 	sigaction(SIGPIPE, &inherit->sigpipe, NULL);
 	sigprocmask(SIG_SETMASK, &inherit->mask, NULL);
 	execv(i->path, i->argv);
