@@ -90,14 +90,14 @@ leaves_without() {
 	((moved[$1] == 0 && moved[0] + moved[1] + moved[2] + moved[3] == n)) || { echo "$left"; return 1; }
 }
 
-# spread K: all of a burst of CPU K, by more than one slave
+# spread K: all of a burst of CPU K, by every slave
 spread() {
 	local k used=0 all=0
 	burst "$1"
 	for k in 0 1 2 3; do
 		((used += moved[k] > 0, all += moved[k]))
 	done
-	((used > 1 && all == n)) || { echo "$left"; return 1; }
+	((used == 4 && all == n)) || { echo "$left"; return 1; }
 }
 
 aggregated() {	# aggregated COUNT: so many ports in the active aggregator
@@ -131,7 +131,8 @@ set_up() {
 
 hashing() {
 	local k l34
-	check "layer3+4 spreads the burst" spread 0
+	# A port is in the aggregator before LACP lets it distribute.
+	check "layer3+4 spreads the burst over all four" wait_until 30 spread 0
 	burst 0
 	l34=$left
 	policy cpu-bound
@@ -203,10 +204,9 @@ changes() {
 	ip link set eth2 down
 	ip link set eth2 master bond0
 	check "slave back: four ports again" wait_until 30 aggregated 4
-	check "... without a list CPU 2 is spread" spread 2
+	check "... without a list CPU 2 is spread" wait_until 30 spread 2
 	cpus eth2 2
-	# A port is in the aggregator before LACP lets it distribute.
-	check "... with it CPU 2 is eth2's" wait_until 30 leaves_by_own 2
+	check "... with it CPU 2 is eth2's" leaves_by_own 2
 
 	# seen by the bond at the next miimon tick
 	lab-link 1 down
