@@ -275,6 +275,8 @@ want_queues() {
 	keep_nic "$nic"	# what appeared with the link
 	read -ra cpus <<< "${NIC_CPUS[$nic]}"
 	nic_irqs "$nic"
+	((${#IRQS[@]})) || [[ $MODE == check || $DRY_RUN ]] ||
+		die "$nic: no interrupt found for it though it is up; flows need a physical or virtio NIC, not a software device"
 	for i in "${!IRQS[@]}"; do
 		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
 		irq_queue "${IRQS[i]}"

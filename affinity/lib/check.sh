@@ -72,8 +72,10 @@ check_nic() {	# sees addresses and routes of check_nics
 		[[ "$line " == *" dev $nic "* && $line != *' proto kernel'* ]] || continue
 		die "$nic: a route to ${line%% *} leads through it; remove that first, or leave $nic out of --slaves"
 	done
+	# Many drivers (e1000e, igb, ixgbe) request interrupts when the NIC is opened, so
+	# one that has never been up has none that could be moved yet: want_queues looks again.
 	nic_irqs "$nic"
-	((${#IRQS[@]})) ||
+	((${#IRQS[@]})) || [[ -e /sys/class/net/$nic/device/irq && $(< "/sys/class/net/$nic/operstate") == down ]] ||
 		die "$nic: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
 }
 
@@ -198,6 +200,7 @@ check_irqbalance() {
 		pid=${comm#/proc/} pid=${pid%/comm}
 		for nic in "${SLAVES[@]}"; do
 			nic_irqs "$nic"
+			((${#IRQS[@]})) || continue
 			banned+=$(printf ' --banirq=%s' "${IRQS[@]}")
 		done
 		# All our interrupts banned on its command line: it keeps its hands off.
