@@ -44,7 +44,11 @@ ctl: ## flowparctl into out/bin
 modules: ## nf_flowpar.ko for the running kernel, into netfilter/
 	$(MAKE) -C /lib/modules/$(shell uname -r)/build M=$(CURDIR)
 
-bench: ## the benchmark at all file sizes
+bench: ## the evaluation on modelled cores: all set-ups (an hour; QUICK=1 10 minutes, FULL=1 hours)
+	@bench/deps.sh kernel ctl lab bench test
+	@QUICK=$(QUICK) FULL=$(FULL) KEEP=$(KEEP) bench/evaluate.sh
+
+bench-ab: ## the two-guest benchmark at all file sizes
 	@bench/deps.sh kernel ctl lab bench
 	@bench/run-ab.sh --out out/ab --cpus $(CPUS) --nics $(NICS) --sizes all --requests 100
 

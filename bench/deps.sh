@@ -41,7 +41,7 @@ packages() {	# GROUP PACKAGE WHY
 	test   python3-yaml       YNL's generator
 	test   tcpdump            captures at the switch
 	test   curl               single requests with a chosen Host header
-	test   jq                 reads --json output
+	lab    jq                 writes run.json; reads JSON in the evaluation and tests
 	test   pahole             structure layouts, stock against patched
 	test   busybox            a small server for the set-up's tests
 	test   git                which files the style test looks at

@@ -1,0 +1,281 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The evaluation: a matrix of model-lab runs, then the report on them.
+#
+# Owns OUT/runs, one directory a run, and OUT/plan.tsv, what this invocation asked
+# for. Resumable: a run that ended well for these sources is not repeated, and one
+# that was interrupted leaves only a .part. What could not be run keeps its reason
+# and stands in the report with it. The matrix is in evaluate/plan.sh, the numbers
+# and pictures are made by evaluate/report.sh.
+set -euo pipefail
+export LC_ALL=C
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repo=$(cd "$here/.." && pwd)
+. "$here/evaluate/plan.sh"
+
+usage() {
+	cat <<END
+usage: evaluate.sh [options]
+  --out DIR        where runs and the report go                 (out/bench)
+  --budget B       quick (10 minutes on 2 cores), default (60) or full (hours)
+                   unless given: QUICK=1 or FULL=1 in the environment
+  --setups LIST    only these, comma separated                  (all)
+  --jobs N         runs at a time            (CPUs, as far as memory allows)
+  --keep           count runs of other versions of the sources too (or KEEP=1);
+                   the report says so
+  --plan           print the matrix and the estimate, run nothing
+  --report         no runs, only the report on those that are there
+  --lab PROGRAM    what makes a run                             (bench/lab/lab)
+Set-ups: ${every_setup[*]}
+END
+}
+die() { echo "evaluate.sh: $*" >&2; exit 2; }
+
+out=$repo/out/bench budget='' only='' jobs='' keep=${KEEP:-0} todo=run lab=$here/lab/lab
+while (($#)); do
+	case $1 in
+	--keep) keep=1; shift; continue ;;
+	--plan) todo=plan; shift; continue ;;
+	--report) todo=report; shift; continue ;;
+	-h|--help) usage; exit ;;
+	--*) (($# > 1)) || die "$1: wants a value" ;;
+	*) usage >&2; die "$1: not an option" ;;
+	esac
+	case $1 in
+	--out) out=$2 ;;
+	--budget) budget=$2 ;;
+	--setups) only=$2 ;;
+	--jobs) jobs=$2 ;;
+	--lab) lab=$2 ;;
+	*) usage >&2; die "$1: unknown option" ;;
+	esac
+	shift 2
+done
+if [[ -z $budget ]]; then
+	[[ ${QUICK:-0} != 1 || ${FULL:-0} != 1 ]] || die "QUICK=1 and FULL=1: choose one"
+	budget=default
+	[[ ${QUICK:-0} != 1 ]] || budget=quick
+	[[ ${FULL:-0} != 1 ]] || budget=full
+fi
+[[ $budget =~ ^(quick|default|full)$ ]] || die "--budget $budget: want quick, default or full"
+for s in ${only//,/ }; do
+	[[ " ${every_setup[*]} " == *" $s "* ]] || die "--setups $s: no such set-up; there are ${every_setup[*]}"
+done
+if [[ -z $jobs ]]; then
+	# A run holds a guest and QEMU's translations of it: about 3 GB.
+	jobs=$(awk -v cpus="$(nproc)" '/^MemAvailable:/ { n = int($2 / 3e6) } END { if (n > cpus) n = cpus; print n < 1 ? 1 : n }' /proc/meminfo)
+fi
+[[ $jobs =~ ^[1-9][0-9]?$ ]] || die "--jobs $jobs: want a whole number from 1 to 99"
+[[ -x $lab ]] || die "--lab $lab: no such program"
+[[ ! -d $out/runs || -e $out/plan.tsv ]] || die "--out $out: has a runs/ that is none of ours; choose another"
+
+# What a run depends on: everything that reaches the guest or counts in it.
+version() {
+	cd "$repo"
+	find affinity bonding configs ctl kernel-patches netfilter bench/cohsim bench/lab bench/setups bench/steer bench/locality.awk \
+		-type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*' ! -name 'Module.symvers' ! -name 'modules.order' 2>/dev/null |
+		sort | xargs -d '\n' sha256sum | sha256sum | cut -c1-12
+}
+
+# --- one run ---------------------------------------------------------------------
+
+# The fields of a plan line, in its order; key names the run's directory.
+read_line() {
+	read -r setup cores bytes seed cost workload variant requests warm <<< "$1"
+	key=$setup-${cores}c-${bytes}b-s$seed-c$cost-r$requests-w$warm
+	[[ $workload == http ]] || key+=-$workload
+	[[ $variant == - ]] || key+=-$variant
+}
+
+# took[KEY]: seconds of a run that counts, from its file complete.
+declare -A took=()
+find_done() {
+	local file key version seconds
+	for file in "$out"/runs/*/complete; do
+		[[ -r $file ]] || continue
+		key=${file%/complete} key=${key##*/}
+		read -r version seconds < <(jq -r '"\(.version) \(.seconds)"' "$file") || continue
+		((!keep)) && [[ $version != "$source_version" ]] || took[$key]=$seconds
+	done
+}
+is_done() { [[ -n ${took[$key]:-} ]]; }
+
+# A set-up file says itself when no lab can run it; that is an answer, not a failure.
+refuses() {
+	[[ -r $here/setups/$1.sh ]] || return 1
+	# shellcheck source=bench/setups/multiqueue.sh
+	[[ -n $(. "$here/setups/$1.sh" > /dev/null 2>&1; echo "${refuses:-}") ]]
+}
+
+# One line for why a run is not there: the program's own last words.
+reason_of() {
+	local line
+	line=$(grep -aE '^[a-z0-9_.-]+: ' "$1" | tail -n 1) || line=$(grep -a . "$1" | tail -n 1) || line="no word from $lab"
+	echo "${line:0:400}"
+}
+
+run_one() {	# run_one LINE: exit status 0, or why is in KEY.failed
+	local dir part why status=0 began=$SECONDS args
+	read_line "$1"
+	dir=$out/runs/$key part=$dir.part why=$dir.failed
+	rm -rf "$part" "$why"
+	mkdir -p "$part"
+	if [[ ! -r $here/setups/$setup.sh && $lab == "$here/lab/lab" ]]; then
+		echo "no such set-up yet: bench/setups/$setup.sh" > "$why"
+		return 1
+	fi
+	args=(--setup "$setup" --out "$part" --cores "$cores" --nics "$cores" --file "$bytes" --requests "$requests"
+		--warm "$warm" --seed "$seed" --quantum 100 --c2c "$cost" --workload "$workload")
+	[[ $variant != skew ]] || args+=(--skew)
+	[[ $variant != nginx ]] || args+=(--server nginx)
+	setpriv --pdeathsig TERM "$lab" model "${args[@]}" > "$dir.log" 2>&1 </dev/null || status=$?
+	if ((status)); then
+		reason_of "$dir.log" > "$why"
+		echo "$status" > "$part/status"
+		return 1
+	fi
+	# A run counts only if it is the one that was asked for and says so itself.
+	if ! jq -cn --arg key "$key" --argjson asked "$(asked)" --slurpfile run "$part/run.json" \
+			--slurpfile records "$part/cohsim.jsonl" -f "$here/evaluate/collect.jq" > /dev/null 2> "$part/refused"; then
+		sed 's/^jq: error[^:]*: //; q' "$part/refused" > "$why"
+		return 1
+	fi
+	# Names are resolved in cohsim.jsonl by now; these are large.
+	gzip -qf "$part"/kallsyms "$part"/pages 2>/dev/null || true
+	jq -n --arg version "$source_version" --argjson seconds $((SECONDS - began)) '{$version, $seconds}' > "$part/complete"
+	rm -rf "$dir"
+	mv "$part" "$dir"
+	rm -f "$dir.log"
+}
+
+asked() {
+	jq -cn --arg setup "$setup" --argjson cores "$cores" --argjson bytes "$bytes" --argjson seed "$seed" --argjson cost "$cost" \
+		--arg workload "$workload" --arg variant "$variant" --argjson requests "$requests" \
+		'{$setup, $cores, $bytes, $seed, $cost, $workload, $variant, requests: ($requests * $cores)}'
+}
+
+# --- many runs -------------------------------------------------------------------
+
+# Seconds that the lines in $1 will take on this machine: what the model of
+# plan.sh says, times how wrong it was for the runs that are there.
+estimate() {
+	local line seconds sum=0 said=0 real=0
+	while read -r line; do
+		[[ -n $line ]] || continue
+		read_line "$line"
+		if is_done; then
+			seconds_of "$line"
+			said=$((said + seconds))
+			real=$((real + took[$key]))
+		elif [[ -z ${failed[$key]:-} ]]; then
+			seconds_of "$line"
+			sum=$((sum + seconds))
+		fi
+	done <<< "$1"
+	((said > 60)) || said=1 real=1
+	echo $((sum * real / said / jobs))
+}
+
+minutes() { echo "about $((($1 + 59) / 60)) min"; }
+
+declare -A running=() failed=()
+refused=0
+stop() {
+	local pid
+	for pid in "${!running[@]}"; do
+		kill "$pid" 2>/dev/null || true
+	done
+	wait
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+collect_one() {	# wait for one of the running, say how it went
+	local pid status=0 line
+	wait -n -p pid "${!running[@]}" || status=$?
+	line=${running[$pid]}
+	unset "running[$pid]"
+	read_line "$line"
+	n=$((n + 1))
+	if ((status)); then
+		failed[$key]=1
+		refuses "$setup" && refused=$((refused + 1))
+		[[ -r $out/runs/$key.failed ]] || echo "ended with status $status; see runs/$key.log" > "$out/runs/$key.failed"
+		echo "[$n/$total] $key: not run: $(< "$out/runs/$key.failed")" >&2
+	else
+		took[$key]=$(jq .seconds "$out/runs/$key/complete")
+		echo "[$n/$total] $key: ${took[$key]} s; $(minutes "$(estimate "$whole")") left" >&2
+	fi
+}
+
+run_all() {	# run_all PLAN: what is not done yet, $jobs at a time
+	local line
+	while read -r line; do
+		[[ -n $line ]] || continue
+		read_line "$line"
+		if is_done || [[ -n ${failed[$key]:-} ]]; then
+			n=$((n + 1))
+			continue
+		fi
+		while ((${#running[@]} >= jobs)); do collect_one; done
+		run_one "$line" &
+		running[$!]=$line
+	done <<< "$1"
+	while ((${#running[@]})); do collect_one; done
+}
+
+# The best that stock Linux offers is known only after the set-ups were compared.
+best_stock() {
+	local line best=reuseport least='' cycles
+	while read -r line; do
+		[[ -n $line ]] || continue
+		read_line "$line"
+		[[ " ${tuned_stock[*]} " == *" $setup "* && $variant == - ]] && is_done || continue
+		cycles=$(jq -cn --arg key "$key" --argjson asked "$(asked)" --slurpfile run "$out/runs/$key/run.json" \
+			--slurpfile records "$out/runs/$key/cohsim.jsonl" -f "$here/evaluate/collect.jq" | jq .cycles_per_req)
+		if [[ -z $least ]] || awk -v a="$cycles" -v b="$least" 'BEGIN { exit !(a < b) }'; then
+			least=$cycles best=$setup
+		fi
+	done <<< "$1"
+	echo "$best"
+}
+
+chosen() {	# drop what --setups leaves out, and lines that came twice
+	awk -v only=",$only," '(only == ",," || index(only, "," $1 ",")) && !seen[$0]++'
+}
+
+if [[ $todo != plan ]]; then
+	mkdir -p "$out/runs"
+	out=$(cd "$out" && pwd)
+fi
+source_version=$(version)
+find_done
+first=$(plan_setups "$budget" | chosen)
+whole=$({ echo "$first"; plan_rest "$budget" "$(best_stock "$first")"; } | chosen)
+n=0 total=$(grep -c . <<< "$whole") || die "--setups $only: nothing of it is in budget $budget"
+
+if [[ $todo == plan ]]; then
+	while read -r line; do read_line "$line"; echo "$key"; done <<< "$whole"
+	echo "$total runs, $jobs at a time: $(minutes "$(estimate "$whole")") left" >&2
+	exit
+fi
+if [[ $todo == run ]]; then
+	echo "$total runs, $jobs at a time: $(minutes "$(estimate "$whole")") left; can be interrupted, the same command goes on" >&2
+	touch "$out/plan.tsv"
+	run_all "$first"
+	whole=$({ echo "$first"; plan_rest "$budget" "$(best_stock "$first")"; } | chosen)
+	total=$(grep -c . <<< "$whole") n=0
+	run_all "$whole"
+fi
+while read -r line; do
+	read_line "$line"
+	printf '%s\t%s\n' "$key" "${line// /$'\t'}"
+done <<< "$whole" > "$out/plan.tsv"
+echo "budget=$budget" > "$out/parameters"
+# Only a run of the sources as they are counts, or --keep was asked for.
+((keep)) || echo "version=$source_version" >> "$out/parameters"
+trap - EXIT
+"$here/evaluate/report.sh" "$out"
+((${#failed[@]} == refused)) || { echo "evaluate.sh: $((${#failed[@]} - refused)) of $total runs failed; reasons in the report, logs in $out/runs/*.log" >&2; exit 1; }

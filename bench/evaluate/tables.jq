@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-2.0
+# Every table of the report, as objects {name, title, notes, header, rows} of strings.
+#
+# Arguments: runs (collect.jq's objects), missing ({label, cores, ..., reason}), detail
+# (function, structure and transfer records with their run's key), original (original.tsv)
+# and causes (causes.tsv), both as arrays of columns.
+include "lib";
+
+$runs as $all
+| ($all | head_cores) as $n
+| ($all | labels_at($n)) as $labels
+| [$labels[] | select(contains("+") | not)] as $plain
+| [$plain[] | select(. as $l | ours | index($l) | not)] as $peers
+| (reduce ($all[] | .key) as $k ({}; .[$k] = [])) as $empty
+| (reduce $detail[] as $d ($empty; .[$d.key] += [$d])) as $records
+
+| def cells($who; $cores): $all | cell($who; $cores);
+  def cyc($who; $cores; $cost): cells($who; $cores) | cycles($cost) | median;
+  def thr($who; $cores; $cost): cells($who; $cores) | throughput($cost) | median;
+  def transfers($who; $cores): cells($who; $cores) | map(.per_req.c2c) | median;
+  def table($name; $title; $notes; $header; rows): {name: $name, title: $title, notes: $notes, header: $header, rows: rows};
+  def not_run($who; $cores): [$missing[] | select(.label == $who and .cores == $cores and .workload == "http")] | first
+	| if . == null then "not in this run's matrix" else "not run: " + .reason end;
+  # a number against its bar: reached or not, at 110 and in brackets at 50 and 250
+  def verdict($value; $reached; $digits): if $value == null then "no number" else
+	($value | fix($digits)) + (if $reached then "  reached" else "  NOT reached" end) end;
+  def at_costs(f): [costs[] | . as $c | f as $v | $v];
+
+  # --- the bars -----------------------------------------------------------------
+  def ratio_one($f; $c): div(cyc($f; $n; $c); cyc(stock; 1; $c));
+  def ratio_stock($f; $c): div(cyc(stock; $n; $c); cyc($f; $n; $c));
+  def band($values; $digits): $values | map(select(. != null)) | if length == 0 then "" else "; \(min | fix($digits))..\(max | fix($digits)) over c2c 50, 110, 250" end;
+  def worst_peer($f): [$peers[] | {p: ., r: div(cyc($f; $n; "110"); cyc(.; $n; "110"))} | select(.r != null)] | max_by(.r);
+  def ranking($cost): $plain | map({l: ., c: cyc(.; $n; $cost)} | select(.c != null)) | sort_by(.c);
+  # Pairs that change places between costs, and whether seeds alone could do that.
+  def flips: [range(0; $plain | length) as $i | range($i + 1; $plain | length) as $j
+	| $plain[$i] as $a | $plain[$j] as $b
+	| [costs[] as $c | cyc($a; $n; $c) - cyc($b; $n; $c) | if . > 0 then 1 else -1 end] | unique | select(length > 1)
+	| "\($a) / \($b)"];
+  def bars:
+	[ours[] | select(. as $f | $labels | index($f))] as $have
+	| (if $have == [] then [flowpar] else $have end) as $rows
+	| def line($what; $wanted; f): [$what, $wanted] + [$rows[] | . as $r | f];
+	  table("bars"; "What has to be shown, \($n // "-") server cores"; [
+		"Cycles are server cycles per request, medians over seeds at c2c 110. \(flowpar) is flowpar as set up by default."];
+	  ["requirement", "wanted"] + $rows; [
+	  line("cycles/req, against \(stock) on ONE core"; "at most 1.06";
+		ratio_one(.; "110") as $v | verdict($v; $v <= 1.06; 3) + band([ratio_one(.; costs[])]; 3)),
+	  line("\(stock) here, cycles/req against it"; "at least 1.5";
+		ratio_stock(.; "110") as $v | verdict($v; $v >= 1.5; 2) + band([ratio_stock(.; costs[])]; 2)),
+	  line("cycles/req, against the best peer here"; "below 1";
+		worst_peer(.) as $w | if $w == null then "no number" else verdict($w.r; $w.r < 1; 3) + "; \($w.p), of \($peers | length) peers run" end),
+	  line("same order of set-ups at c2c 50, 110, 250"; "yes";
+		flips as $x | if ($plain | length) < 2 then "no number" elif $x == [] then "yes  reached" else "no  NOT reached; change places: \($x | join(", "))" end),
+	  line("c2c/req, against \(stock) here"; "at most 0.1";
+		div(transfers(.; $n); transfers(stock; $n)) as $v | verdict($v; $v <= 0.1; 3)),
+	  line("c2c/req between server cores"; "10 is the target"; transfers(.; $n) as $v | verdict($v; $v <= 10; 1)),
+	  line("busiest core / mean core"; "at most 1.05";
+		(cells(.; $n) | map((.core_mcycles | max) / (.core_mcycles | mean)) | max) as $v | verdict($v; $v <= 1.05; 3)),
+	  line("packets by the own NIC, %"; "at least 99"; (cells(.; $n) | map(.own) | median) as $v | verdict($v; $v >= 99; 1)),
+	  line("connections on one core, %"; "at least 99"; (cells(.; $n) | map(.one) | median) as $v | verdict($v; $v >= 99; 1))
+	]);
+
+  # --- set-ups beside each other ---------------------------------------------------
+  def setups:
+	[order[] | select(. as $l | $labels | index($l) | not) | select(. as $l | $missing | any(.label == $l and .cores == $n and .workload == "http"))] as $lost
+	| table("setups"; "Set-ups at \($n) server cores, \($all | head_bytes)-byte file, one connection a request"; [
+		"Counts first: per request, on server cores only. c2c: lines fetched from another server core's cache; of these false: by false sharing; upgrade: writes to a line that others share; dma: lines that the NIC (switch and clients) wrote, not in c2c.",
+		"cycles/req at cache-to-cache costs of 50, 110 and 250 cycles. Median (least..most) over seeds."];
+	  ["set-up", "seeds", "insns/req", "c2c/req", "false", "upgrade", "dma", "own NIC %", "one core %", "cycles@50", "cycles@110", "cycles@250", "busiest Mcycles", "busiest/mean"];
+	  [$labels | sort_by([cyc(.; $n; "110"), .])[] | . as $l | cells($l; $n) as $c
+	  | [$l, ($c | length | tostring), ($c | map(.per_req.insns) | spread(0)), ($c | map(.per_req.c2c) | spread(1)), ($c | map(.per_req.c2c_false) | spread(1)),
+	     ($c | map(.per_req.upgrade) | spread(1)), ($c | map(.per_req.dma) | spread(1)), ($c | map(.own) | median | fix(1)), ($c | map(.one) | median | fix(1)),
+	     ($c | cycles("50") | spread(0)), ($c | cycles("110") | spread(0)), ($c | cycles("250") | spread(0)),
+	     ($c | map(.core_mcycles | max) | median | fix(1)), ($c | map((.core_mcycles | max) / (.core_mcycles | mean)) | median | fix(3))]]
+	  + [$lost[] | [., not_run(.; $n)]]);
+
+  def ranks:
+	[costs[] | ranking(.)] as $r
+	| table("order"; "Order of the set-ups by cycles per request, cheapest first"; [
+		"A conclusion that changes with the price of a transfer is none. Change places: \(flips | if . == [] then "none" else join(", ") end)."];
+	  ["rank"] + [costs[] | "c2c " + .];
+	  [range(0; $r[0] | length) as $i | [$i + 1 | tostring] + [$r[][$i] | "\(.l) \(.c | fix(0))"]]);
+
+  def scaling:
+	($all | http | map(select(.variant == "-" and .bytes == ($all | head_bytes)) | .cores) | unique) as $cores
+	| [order[] | . as $l | select([$cores[] | select(cells($l; .) != [])] | length > 1)] as $ls
+	| table("scaling"; "Throughput by server cores (the original's figure 5)"; [
+		"Requests per modelled Mcycle of the busiest core: what one core's clock allows the whole machine. efficiency: against \(stock) on one core times the cores. Median (least..most) over seeds at c2c 110.",
+		"The original: stock grows to 3 cores, falls slightly at 4, no growth after; proposed equal up to 2, ahead from 3, about 300% better at 8."];
+	  ["set-up", "cores", "seeds", "req/Mcycle", "cycles/req", "c2c/req", "efficiency", "against \(original_stock)"];
+	  [$ls[] as $l | $cores[] as $k | cells($l; $k) as $c | select($c != [])
+	  | [$l, ($k | tostring), ($c | length | tostring), ($c | throughput | spread(1)), ($c | cycles | spread(0)), ($c | map(.per_req.c2c) | spread(1)),
+	     (div($c | throughput | median; thr(stock; 1; "110")) | if . == null then "-" else (100 * . / $k | fix(0)) + " %" end),
+	     (div($c | throughput | median; thr(original_stock; $k; "110")) | if . == null then "-" else fix(2) + "x" end)]]);
+
+  # --- transmit alone ----------------------------------------------------------------
+  def transmit:
+	($all | at_base | map(select(.workload == "transmit"))) as $t
+	| ($t | map(select(.setup == original_stock)) ) as $rr
+	| table("transmit"; "Transmit alone (the original's figure 4): pktgen on every core through bond0"; [
+		"Per packet. rate: packets per Mcycle of the busiest core, against \(original_stock). The original served about 6x the requests with bond_xmit_cpu_bound, at 4 NICs."];
+	  ["set-up", "cores", "seeds", "packets", "insns", "cycles@50", "cycles@110", "cycles@250", "l2 misses", "c2c", "upgrade", "rate@50", "rate@110", "rate@250", "original"];
+	  [$t | group_by([.cores, rank_of(.label), .label])[] | . as $c
+	  | ($rr | map(select(.cores == $c[0].cores))) as $base
+	  | [$c[0].label, ($c[0].cores | tostring), (length | tostring), ($c[0].requests | fix(0)), (map(.per_req.insns) | spread(0))]
+	    + [costs[] as $k | $c | cycles($k) | spread(0)]
+	    + [($c | map(.per_req.l2_miss) | spread(2)), ($c | map(.per_req.c2c) | spread(2)), ($c | map(.per_req.upgrade) | spread(2))]
+	    + [costs[] as $k | div($c | throughput($k) | median; $base | throughput($k) | median) | if . == null then "-" else fix(2) + "x" end]
+	    + [if $c[0].setup == original_stock then "1x" elif $c[0].setup == flowpar then "about 6x" else "-" end]]);
+
+  def sizes:
+	($all | http | map(select(.variant == "-"))) as $h
+	| ($h | map(select(.bytes != ($all | head_bytes))) | map(.cores) | unique | first) as $k
+	| ($h | map(select(.cores == $k))) as $at
+	| table("sizes"; "File sizes (the original's figure 6), \($k // "-") server cores"; [
+		"req/Mcycle of the busiest core; gain: against the same size of that set-up. The original: the gain does not depend on the size."];
+	  ["bytes", "set-up", "seeds", "req/Mcycle", "cycles/req", "c2c/req", "gain over \(original_stock)", "gain over \(stock)"];
+	  if $k == null then [] else
+	  [$at | map(.bytes) | unique[] as $b | order[] as $l | ($at | map(select(.label == $l and .bytes == $b))) as $c | select($c != [] and ($at | map(select(.label == $l) | .bytes) | unique | length > 1))
+	  | [($b | fix(0)), $l, ($c | length | tostring), ($c | throughput | spread(2)), ($c | cycles | spread(0)), ($c | map(.per_req.c2c) | spread(1))]
+	    + [original_stock, stock | . as $s | ($at | map(select(.label == $s and .bytes == $b))) as $base
+	       | div($c | throughput | median; $base | throughput | median) | if . == null then "-" else fix(2) + "x" end]] end);
+
+  # --- the original's tables of functions ------------------------------------------
+  # Sums over the functions that do the work of one of 2.6.20; per 1,000 requests.
+  def work($cell; $names):
+	($names | split(",")) as $set
+	| ($cell | map(.requests) | add) as $requests
+	| [$cell[] | $records[.key][] | select(.record == "function") | select(.function | base_name | . as $f | $set | index($f))]
+	| if length == 0 or $requests == null then null else
+	  {misses: (1000 * (map(.l2_miss // 0) | add) / $requests), c2c: (1000 * (map(.c2c) | add) / $requests),
+	   cpi: div(map(.cycles) | add; map(.insns) | add)} end;
+  def mapping:
+	table("mapping"; "What does in 6.12 the work of the functions of 2.6.20"; ["For the two tables above: counts of all functions of a row are summed."];
+	  ["step", "in 2.6.20", "in 6.12", "why"]; [$original[] | [.[1], .[2], (.[7] | split(",") | join(" ")), .[8]]] | unique_by(.[1]));
+  def three($w): if $w == null then ["-", "-", "-"] else [($w.misses | fix(0)), ($w.c2c | fix(0)), ($w.cpi | fix(2))] end;
+  def columns($p): ["\($p) misses", "c2c", "CPI"];
+  def functions($name; $title; $which; $groups; $notes):
+	[$original[] | select(.[0] == $which)] as $rows
+	| [$rows[] | . as $o | [$groups[] | work(.cell; $o[7])]] as $ours
+	| table($name; $title; $notes;
+	  ["step", "in 2.6.20", "ORIGINAL stock misses", "CPI", "proposed misses", "CPI"] + [$groups[] | columns(.name)[]];
+	  [range(0; $rows | length) as $i | $rows[$i] as $o | $o[1:3] + [$o[3], $o[4], $o[5], $o[6] | if test("^[0-9]+$") then commas else . end] + [$ours[$i][] | three(.)[]]]
+	  + [["sum of misses, mean CPI", "",
+	      ($rows | map(.[3] | tonumber? // null) | map(select(. != null)) | add | fix(0)), ($rows | map(.[4] | tonumber? // null) | mean | fix(2)),
+	      ($rows | map(.[5] | tonumber? // null) | map(select(. != null)) | add | fix(0)), ($rows | map(.[6] | tonumber? // null) | mean | fix(2))]
+	     + [range(0; $groups | length) as $g | [$ours[][$g] | select(. != null)]
+		| if length == 0 then "-", "-", "-" else (map(.misses) | add | fix(0)), (map(.c2c) | add | fix(0)), (map(.cpi) | mean | fix(2)) end]]);
+  def pktgen($who): $all | at_base | map(select(.workload == "transmit" and .label == $who));
+  def four: [4, $n][] | select(. as $k | cells(original_stock; $k) != []);
+  def table23:
+	([four] | first) as $k
+	| functions("table23"; "The original's tables 2 and 3: per-function misses and CPI, \(original_stock) against \(flowpar)"; "2"; [
+		{name: "rr http", cell: cells(original_stock; $k)}, {name: "flowpar http", cell: cells(flowpar; $k)},
+		{name: "rr transmit", cell: pktgen(original_stock)}, {name: "flowpar transmit", cell: pktgen(flowpar)}];
+	  ["Ours: l2 misses, transfers (c2c) per 1,000 requests at \($k // "-") cores, and per 1,000 packets with pktgen; CPI = modelled cycles per instruction (0.5 without any miss). The original's are VTune counts of an unstated load: compare ratios, not sums.",
+	   "Functions that 6.12 splits are summed; a dash is a function that the compiler inlined or that did not run."]);
+  def table4:
+	functions("table4"; "The original's table 4: 13 TCP functions, \(original_stock) and \(stock) against \(flowpar), \($n) cores"; "4"; [
+		{name: "rr", cell: cells(original_stock; $n)}, {name: "stock", cell: cells(stock; $n)}, {name: "flowpar", cell: cells(flowpar; $n)}];
+	  ["Ours: l2 misses and transfers (c2c) per 1,000 requests. Mean CPI is unweighted, as the original's."]);
+
+  # --- where the lines move -------------------------------------------------------
+  def moved($cell; $record; name):
+	($cell | map(.requests) | add) as $requests
+	| [$cell[] | $records[.key][] | select(.record == $record)]
+	| group_by(name) | map({what: (.[0] | name), c2c: ((map(.c2c) | add) / $requests), upgrade: ((map(.upgrade) | add) / $requests)});
+  def top($name; $title; $record; name; $shown):
+	[$plain[] | {key: ., value: moved(cells(.; $n); $record; name)}] | from_entries as $by
+	| [$by[][] | {what, c2c}] | group_by(.what) | map({what: .[0].what, c2c: (map(.c2c) | max)}) | sort_by(-.c2c) | .[:$shown] | map(.what) as $names
+	| table($name; $title; ["c2c transfers per request, mean over seeds; the \($shown) largest of any set-up, the others together. Attributed and counted must agree: the first is this table's sum, the second was counted on the cores."];
+	  ["what"] + $plain;
+	  [$names[] as $w | [$w] + [$plain[] as $l | [$by[$l][] | select(.what == $w) | .c2c] | add // 0 | fix(2)]]
+	  + [["all others"] + [$plain[] as $l | [$by[$l][] | select(.what as $w | $names | index($w) | not) | .c2c] | add // 0 | fix(2)],
+	     ["attributed"] + [$plain[] as $l | [$by[$l][].c2c] | add // 0 | fix(2)],
+	     ["counted"] + [$plain[] as $l | cells($l; $n) | (map((.per_req.c2c // 0) * .requests) | add) / (map(.requests) | add) | fix(2)]]);
+  def by_function: top("functions"; "Transfers per request by function, \($n) cores"; "function"; .function | base_name; 24);
+  def by_structure: top("structures"; "Transfers per request by structure that owns the line, \($n) cores"; "structure"; .structure; 24);
+
+  def balance:
+	table("balance"; "Load of each server core, modelled Mcycles in the region, \($n) cores"; [
+		"Equal by construction: every port of the switch carries the same number of requests (split: its least and most loaded port, frames). Seed \([$all[].seed] | min // "-")."];
+	  ["set-up"] + [range(0; $n // 0) | "core \(.)"] + ["busiest/mean", "split"];
+	  [$labels[] | . as $l | cells($l; $n) | sort_by(.seed) | first
+	  | [$l] + [.core_mcycles[] | fix(1)] + [(.core_mcycles | max) / (.core_mcycles | mean) | fix(3)]
+	    + [if (.split // []) == [] then "-" else "\(.split | min)..\(.split | max)" end]]);
+
+  # --- what is left -------------------------------------------------------------------
+  def cause($f; $s): [$causes[] | select(.[0] as $re | $s | test($re)) | select(.[1] as $re | $f | test($re))] | first // null;
+  def left:
+	cells(flowpar; $n) as $cell
+	| ($cell | map(.requests) | add) as $requests
+	| [$cell[] | $records[.key][] | select(.record == "transfer")]
+	| group_by([.module, (.function | base_name), .structure])
+	| map({f: (.[0].function | base_name), m: .[0].module, s: .[0].structure,
+	       c2c: ((map(.c2c) | add) / $requests), false: ((map(.c2c_false) | add) / $requests), upgrade: ((map(.upgrade) | add) / $requests)})
+	| map(select(.c2c + .upgrade > 0)) | sort_by(-(.c2c + .upgrade), .f, .s)
+	| (map(.c2c) | add) as $sum | (map(.upgrade) | add) as $upgrades
+	| (map(select(cause(.f; .s) == null) | .c2c) | add // 0) as $unnamed
+	| table("left"; "What is left: every line that still moves between server cores in \(flowpar), \($n) cores"; [
+		"c2c and upgrades per request, mean over \($cell | length) seeds, largest first: \($sum | fix(2)) c2c, \($upgrades | fix(2)) upgrades in all. c2c without a cause in the list: \($unnamed | fix(2)).",
+		"whose: ours to remove (configuration, module, patch), or the kernel's or the server's own."];
+	  ["rank", "c2c", "false", "upgrade", "c2c so far", "function", "module", "structure", "whose", "cause", "what removes it"];
+	  [foreach (to_entries[]) as $e ({so_far: 0}; {so_far: (.so_far + $e.value.c2c), e: $e};
+	    .e.value as $v | (cause($v.f; $v.s) // ["", "", "-", "not explained yet", "-"]) as $c
+	    | [(.e.key + 1 | tostring), ($v.c2c | fix(3)), ($v.false | fix(3)), ($v.upgrade | fix(3)), (.so_far | fix(2)), $v.f, $v.m, $v.s] + $c[2:5])]);
+  # the same by structure: short enough to read
+  def left_short:
+	cells(flowpar; $n) as $cell
+	| moved($cell; "structure"; .structure) | map(select(.c2c + .upgrade > 0)) | sort_by(-(.c2c + .upgrade), .what)
+	| (cells(stock; $n) | moved(.; "structure"; .structure)) as $before
+	| ($cell | map(.requests) | add) as $requests
+	| table("left-structures"; "What is left, by structure"; [
+		"Beside it the same structure in \(stock) of this run. The functions that fetch it, most first."];
+	  ["structure", "c2c", "upgrade", "\(stock) c2c", "\(stock) upgrade", "fetched by"];
+	  [.[] | . as $m | ([$before[] | select(.what == $m.what)] | first) as $b
+	  | [$m.what, ($m.c2c | fix(2)), ($m.upgrade | fix(2)), ($b.c2c // 0 | fix(2)), ($b.upgrade // 0 | fix(2)),
+	     ([$cell[] | $records[.key][] | select(.record == "transfer" and .structure == $m.what)]
+	      | group_by(.function | base_name) | map({f: (.[0].function | base_name), c: (map(.c2c + .upgrade) | add)}) | sort_by(-.c)
+	      | .[:4] | map("\(.f) \(.c / $requests | fix(2))") | join(", "))]]);
+
+  # and by cache line within it, to be read beside pahole
+  def left_lines:
+	cells(flowpar; $n) as $cell
+	| ($cell | map(.requests) | add) as $requests
+	| [$cell[] | $records[.key][] | select(.record == "line")] | group_by([.structure, .offset])
+	| map({s: .[0].structure, o: .[0].offset, c2c: ((map(.c2c) | add) / $requests), false: ((map(.c2c_false) | add) / $requests), upgrade: ((map(.upgrade) | add) / $requests)})
+	| sort_by(-(.c2c + .upgrade), .s, .o) | .[:40]
+	| table("left-lines"; "What is left, by cache line"; ["The 40 lines that move most: offset of the 64-byte line in the object or symbol, for pahole. A dash: no offset is known."];
+	  ["structure", "offset", "c2c", "false", "upgrade"];
+	  [.[] | [.s, (if .o < 0 then "-" else (.o | tostring) end), (.c2c | fix(3)), (.false | fix(3)), (.upgrade | fix(3))]]);
+
+  # --- how far the method can be trusted ------------------------------------------------
+  def check_costs:
+	[$all[] | select(cost_of != null and cost_of != base_cost)] as $other
+	| table("costs"; "The band over c2c costs: computed from the counts at 110, against runs really made at that cost"; [
+		"A dearer transfer also changes which core is where when; the counts then differ a little. This is how much."];
+	  ["set-up", "cores", "seed", "c2c", "computed cycles/req", "simulated", "difference", "c2c/req at 110", "c2c/req simulated"];
+	  [$other[] | . as $o | (.cost.c2c | tostring) as $c
+	  | ([$all[] | select(cost_of == base_cost and .label == $o.label and .cores == $o.cores and .bytes == $o.bytes and .seed == $o.seed and .workload == $o.workload)] | first) as $b
+	  | select($b != null and $b.at[$c] != null)
+	  | [$o.label, ($o.cores | tostring), ($o.seed | tostring), $c, ($b.at[$c].cycles_per_req | fix(0)), ($o.cycles_per_req | fix(0)),
+	     (100 * ($b.at[$c].cycles_per_req / $o.cycles_per_req - 1) | fix(1)) + " %", ($b.per_req.c2c | fix(1)), ($o.per_req.c2c | fix(1))]]);
+
+  def variants:
+	[$all | at_base[] | select(.variant != "-")] as $v
+	| table("variants"; "Set-ups varied: another server, skewed load"; [
+		"nginx: the same set-up with that server. skew: the switch's ports are not filled evenly, so the busiest core says less about the set-up than about the load: apart from all other numbers."];
+	  ["set-up", "cores", "seed", "insns/req", "c2c/req", "cycles/req", "req/Mcycle", "busiest/mean", "same without: cycles/req"];
+	  [$v | sort_by([.variant, rank_of(.label), .cores, .seed])[] | . as $r
+	  | [.label, (.cores | tostring), (.seed | tostring), (.per_req.insns | fix(0)), (.per_req.c2c | fix(1)), (.cycles_per_req | fix(0)),
+	     ([.] | throughput | first | fix(1)), ((.core_mcycles | max) / (.core_mcycles | mean) | fix(2)), (cyc(.setup; .cores; "110") | fix(0))]]);
+
+  def gone:
+	table("missing"; "Asked for and not run"; ["Each with the reason that the lab gave."];
+	  ["run", "reason"]; [$missing[] | [.key, .reason]]);
+
+  [bars, setups, ranks, scaling, transmit, sizes, table23, table4, mapping, by_function, by_structure, balance, left_short, left_lines, left, check_costs, variants, gone]
+| map(select(.rows != []))
+| .[]

@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: the evaluation's numbers follow from the raw counts, an interrupted one goes on, and nothing that could not be run is silently missing
+# Suite: unit
+#
+# Known answers: a lab that is none writes counts small enough to work out by hand.
+# With K cores, per request and core (110 is the c2c cost, 70 the upgrade's):
+#	8023ad-l34  1,000 insns, 10*(K>1) c2c, 2*(K>1) upgrades: 1,000*0.5 + 10*110 + 2*70 = 1,740 cycles, on one core 500
+#	flowpar-nat 1,000 insns, no c2c, one upgrade if K>1: 500 + 70 = 570
+#	others      1,000 insns, 4 c2c: 500 + 440 = 940
+# Core 0 has 20 cycles a request more than that in every set-up.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+# A copy: an edit of the sources in mid-test would make every run one of other sources.
+copy=$test_out/copy
+mkdir -p "$copy"/{affinity,bonding,configs,ctl,kernel-patches,netfilter,bench/{cohsim,lab,steer}}
+cp -r "$repo"/bench/{evaluate,evaluate.sh,setups,locality.awk} "$copy/bench"
+evaluate=$copy/bench/evaluate.sh
+cat > "$test_out/lab" <<'LAB'
+#!/bin/bash
+set -euo pipefail
+shift
+skew=false server=lighttpd
+while (($#)); do
+	case $1 in
+	--skew) skew=true; shift; continue ;;
+	--*) printf -v "${1#--}" %s "$2"; shift 2 ;;
+	esac
+done
+echo "$setup $cores $workload" >> "$CALLS"
+[[ ${BREAK:-} != "$setup" ]] || { echo "some noise"; echo "lab: model: $setup: it broke"; exit 2; }
+[[ ${SLOW:-} != "$setup" ]] || sleep 100
+many=$((cores > 1)) x=4 u=0
+case $setup in
+8023ad-l34) x=$((10 * many)) u=$((2 * many)) ;;
+flowpar-*) x=0 u=$many ;;
+esac
+failed=0
+[[ ${LOSE:-} != "$setup" ]] || failed=1
+jq -n --arg setup "$setup" --arg workload "$workload" --arg server "$server" --argjson skew $skew --argjson cores "$cores" --argjson file "$file" \
+	--argjson seed "$seed" --argjson n $((cores * requests)) --argjson failed $failed '{$setup, server_cores: $cores, nics: $cores, $workload, $server, $skew,
+	file_bytes: $file, $seed, quantum: 100, kernel: "6.12-test", requests: $n, $failed, own_nic_pct: 99.5, one_core_pct: 100, split: [10, 11]}' > "$out/run.json"
+counts() { echo "\"insns\":$1,\"accesses\":0,\"l1i_miss\":0,\"l1d_miss\":0,\"l2_miss\":$2,\"llc\":0,\"dram\":0,\"c2c\":$2,\"c2c_false\":0,\"upgrade\":$3,\"dma\":0,\"cycles\":$4"; }
+upgrade=$(awk -v c="$c2c" 'BEGIN { printf "%.0f", c * 7 / 11 }')
+{
+	echo "{\"record\":\"run\",\"schema\":1,\"quantum\":100,\"seed\":$seed,\"preset\":\"zen4\",\"cost\":{\"cpi\":0.5,\"c2c\":$c2c,\"upgrade\":$upgrade},\"region\":${REGION:-true}}"
+	for ((k = 0; k < 2 * cores; k++)); do
+		role=server
+		((k < cores)) || role=client
+		echo "{\"record\":\"vcpu\",\"vcpu\":$k,\"role\":\"$role\",$(counts $((1000 * requests)) $((x * requests)) $((u * requests)) $(((500 + x * c2c + u * upgrade + 20 * (k == 0)) * requests)))}"
+	done
+	all=$((cores * requests))
+	# half of the instructions are tcp_v4_rcv's, in two pieces, and all of the transfers
+	for f in tcp_v4_rcv tcp_v4_rcv.cold; do
+		echo "{\"record\":\"function\",\"function\":\"$f\",\"module\":\"\",$(counts $((250 * all)) $((x * all / 2)) $((u * all / 2)) $((all * 400)))}"
+	done
+	echo "{\"record\":\"structure\",\"structure\":\"slab:TCP\",\"lines\":1,\"c2c\":$((x * all)),\"c2c_false\":0,\"upgrade\":$((u * all)),\"dma\":0}"
+	echo "{\"record\":\"line\",\"structure\":\"slab:TCP\",\"offset\":64,\"c2c\":$((x * all)),\"c2c_false\":0,\"upgrade\":$((u * all)),\"dma\":0}"
+	echo "{\"record\":\"transfer\",\"function\":\"tcp_v4_rcv\",\"module\":\"\",\"structure\":\"slab:TCP\",\"c2c\":$((x * all)),\"c2c_false\":0,\"upgrade\":$((u * all))}"
+} > "$out/cohsim.jsonl"
+touch "$out/kallsyms" "$out/pages"
+LAB
+chmod +x "$test_out/lab"
+export CALLS=$test_out/calls
+unset QUICK FULL KEEP
+bench() {	# bench DIR [OPTION...]
+	local dir=$test_out/$1
+	shift
+	"$evaluate" --budget quick --lab "$test_out/lab" --jobs 2 --out "$dir" "$@"
+}
+row() { awk -F, -v s="$2" -v k="$3" -v c="$4" '$1 == s && $2 == k && $6 == c' "$test_out/$1/summary.csv"; }
+cell() {	# cell DIR TABLE ROW_REGEX COLUMN_NAME: of a table of the report
+	jq -r --arg t "$2" --arg row "$3" --arg column "$4" 'select(.name == $t) | (.header | index($column)) as $i | .rows[] | select((.[0:2] | join(" ")) | test($row)) | .[$i]' \
+		"$test_out/$1/data/tables.jsonl"
+}
+
+# --- numbers -----------------------------------------------------------------------
+
+check "a quick evaluation runs" bench good
+same "summary.csv has the agreed header" \
+	setup,server_cores,file_bytes,seed,quantum,c2c_cost,requests,insns_per_req,cycles_per_req,busiest_mcycles,c2c_per_req,own_nic_pct,one_core_pct \
+	"$(head -n 1 "$test_out/good/summary.csv")"
+# 8 cores x 50 requests; mean of 7 cores at 1740 and one at 1760; busiest 1760*50
+same "as counted: 1742.5 cycles, busiest 0.088 M" 8023ad-l34,8,128,1,100,110,400,1000,1743,0.09,10,99.5,100 "$(row good 8023ad-l34 8 110)"
+# 10*60 less, and the upgrade costs 32: 1742.5 - 600 - 2*38 = 1066.5
+same "the same counts at a c2c cost of 50" 8023ad-l34,8,128,1,100,50,400,1000,1067,0.05,10,99.5,100 "$(row good 8023ad-l34 8 50)"
+# 10*140 and 2*(159-70) more: 1742.5 + 1400 + 178 = 3320.5
+same "the same counts at 250" 8023ad-l34,8,128,1,100,250,400,1000,3321,0.17,10,99.5,100 "$(row good 8023ad-l34 8 250)"
+same "a row for each run and c2c cost" 31 "$(wc -l < "$test_out/good/summary.csv")"
+# (570 + 20/8) / (500 + 20) = 572.5 / 520
+same "bar: flowpar against one core of stock" "1.101  NOT reached; 1.028..1.272 over c2c 50, 110, 250" "$(cell good bars 'ONE core' flowpar-nat)"
+same "bar: against stock at 8 cores, 1742.5 / 572.5" "3.04  reached; 2.00..5.02 over c2c 50, 110, 250" "$(cell good bars 'it at least' flowpar-nat)"
+same "bar: against the best of the peers, 572.5 / 942.5" "0.607  reached; reuseport, of 3 peers run" "$(cell good bars 'best peer' flowpar-nat)"
+same "bar: transfers against stock's" "0.000  reached" "$(cell good bars 'c2c/req, against' flowpar-nat)"
+# at 50: 67 between rr 702.5 and stock 1066.5, none change; balance-rr and reuseport are equal at every cost
+same "bar: the same order at every cost" "yes  reached" "$(cell good bars 'same order' flowpar-nat)"
+same "throughput: 400 requests in 0.0295 M cycles of the busiest" 13,559.3 "$(cell good scaling 'flowpar-nat 8' req/Mcycle)"
+# 13559.3 / (50 / 0.026 = 1923.1) / 8
+same "efficiency: against one core of stock" "88 %" "$(cell good scaling 'flowpar-nat 8' efficiency)"
+# busiest core: 500 + 4*110 + 20 = 960 against 500 + 70 + 20 = 590
+same "transmit: rate against round robin, 960 / 590" "1.63x" "$(cell good transmit flowpar-nat rate@110)"
+# two pieces of 5 transfers a request; (400 + 400) / (250 + 250)
+same "the original's table 4: pieces of a function are one" 10,000 "$(cell good table4 'receive tcp_v4_rcv$' 'stock misses')"
+same "its CPI is cycles by instructions of both" 1.60 "$(jq -r 'select(.name == "table4") | .rows[] | select(.[1] == "tcp_v4_rcv") | .[11]' "$test_out/good/data/tables.jsonl")"
+same "the original's sum stands beside" 60,754 "$(jq -r 'select(.name == "table4") | .rows[-1][2]' "$test_out/good/data/tables.jsonl")"
+same "transfers are attributed by structure" 10.00 "$(cell good structures slab:TCP 8023ad-l34)"
+same "attributed and counted agree" "10.00 10.00" "$(cell good functions attributed 8023ad-l34) $(cell good functions counted 8023ad-l34)"
+same "what is left of flowpar: one upgrade a request" "0.000 1.000 tcp_v4_rcv slab:TCP" \
+	"$(jq -r 'select(.name == "left") | .rows[0] | "\(.[1]) \(.[3]) \(.[5]) \(.[7])"' "$test_out/good/data/tables.jsonl")"
+for f in costs throughput efficiency transmit by-function by-structure balance; do
+	check "$f.svg carries the caveat" grep -q 'Modelled, not measured on hardware' "$test_out/good/$f.svg"
+	check "report.html has $f, with its caption" grep -q "id=\"f-$f\"" "$test_out/good/report.html"
+done
+same "as many captions with the caveat as figures" 7 "$(grep -c '<figcaption>.*Modelled, not measured' "$test_out/good/report.html")"
+
+# --- going on -----------------------------------------------------------------------
+
+: > "$CALLS"
+check "the same again" bench good
+same "nothing is run twice" 0 "$(wc -l < "$CALLS")"
+rm -r "$test_out"/good/runs/reuseport-8c-*
+check "one run is gone" bench good
+same "only that one is made" "reuseport 8 http" "$(cat "$CALLS")"
+: > "$CALLS"
+for complete in "$test_out"/good/runs/balance-rr-*/complete; do
+	sed -i 's/"version": *"[^"]*"/"version": "older"/' "$complete"
+done
+check "runs of other sources, --keep" bench good --keep
+same "they count" 0 "$(wc -l < "$CALLS")"
+check "and the report says that they are mixed" grep -q 'ATTENTION: runs of 2 versions' "$test_out/good/report.txt"
+check "without" bench good
+same "they are made again" "balance-rr 4 transmit balance-rr 8 http" "$(sort "$CALLS" | xargs)"
+
+: > "$CALLS"
+# Not by the function: the pid has to be the evaluation's own.
+SLOW=8023ad-l34 "$evaluate" --budget quick --lab "$test_out/lab" --jobs 2 --setups 8023ad-l34,reuseport --out "$test_out/cut" > "$test_out/cut.log" 2>&1 &
+pid=$!
+check "two are under way" wait_until 20 test -d "$test_out/cut/runs/8023ad-l34-8c-128b-s1-c110-r50-w50.part"
+check "another came through" wait_until 20 test -d "$test_out/cut/runs/reuseport-8c-128b-s1-c110-r50-w50"
+kill -TERM $pid
+wait $pid
+same "an evaluation that is told to end does" 143 $?
+check_fails "no lab is left behind" 1 '^$' pgrep -f "$test_out/lab model"
+: > "$CALLS"
+check "the same command goes on" bench cut --setups 8023ad-l34,reuseport
+same "not with what was done" 0 "$(grep -c '^reuseport 8' "$CALLS")"
+same "but with what was not" 1 "$(grep -c '^8023ad-l34 8' "$CALLS")"
+
+# --- what is not there ---------------------------------------------------------------
+
+BREAK=reuseport bench broken --setups 8023ad-l34,reuseport > /dev/null 2>&1
+same "a lab that fails: the evaluation says so by its status" 1 $?
+same "the set-up stands among the others with the reason" "not run: lab: model: reuseport: it broke" \
+	"$(jq -r 'select(.name == "setups") | .rows[] | select(.[0] == "reuseport") | .[1]' "$test_out/broken/data/tables.jsonl")"
+check "in the text too" grep -q '^reuseport: not run: lab: model: reuseport: it broke' "$test_out/broken/report.txt"
+same "not in the CSV" "" "$(row broken reuseport 8 110)"
+LOSE=flowpar-nat bench lost --setups 8023ad-l34,flowpar-nat > /dev/null 2>&1
+check "a run that lost a request does not count" grep -q '^flowpar-nat: not run: run.json: 1 of 400 requests failed' "$test_out/lost/report.txt"
+same "and without flowpar there is no verdict on it" "no number" "$(cell lost bars 'ONE core' flowpar-nat)"
+REGION=false bench torn --setups balance-rr > "$test_out/torn.log" 2>&1
+check "no run at all is said in one line" grep -q '^report: .*: not one run that counts' "$test_out/torn.log"
+check "a run without a whole region does not count" grep -q 'cohsim.jsonl: the marked region is not complete' "$test_out/torn.log"
+
+# --- bad input ------------------------------------------------------------------------
+
+d=$test_out/upgrade
+cp -r "$test_out/good" "$d"
+sed -i 's/"upgrade":70/"upgrade":71/' "$d"/runs/flowpar-nat-8c-*-w50/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+check "an upgrade cost that the band would get wrong" grep -q 'flowpar-nat: not run: cohsim.jsonl: upgrade cost 71 is not what c2c 110 implies (70)' "$d/report.txt"
+d=$test_out/other
+cp -r "$test_out/good" "$d"
+sed -i 's/"server_cores": 8/"server_cores": 4/' "$d"/runs/balance-rr-8c-*/run.json
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+check "a run that is not the one asked for" grep -q 'balance-rr: not run: run.json: server_cores is 4, asked for 8' "$d/report.txt"
+check_fails "a budget that does not exist" 2 '--budget fast: want quick, default or full' "$evaluate" --budget fast
+check_fails "a set-up that does not exist" 2 '--setups nope: no such set-up' "$evaluate" --setups nope
+check_fails "both budgets at once" 2 'QUICK=1 and FULL=1: choose one' env QUICK=1 FULL=1 "$evaluate" --plan
+mkdir -p "$test_out/alien/runs"
+check_fails "a directory that is not ours" 2 'has a runs/ that is none of ours' bench alien
+check_fails "a report on nothing" 2 'no plan.tsv there' "$repo/bench/evaluate/report.sh" "$test_out/alien"
+
+plan() { "$evaluate" --plan --budget "$1" --out "$test_out/plan" --lab "$test_out/lab" 2>&1; }
+same "the default has every set-up at 8 cores" 12 "$(plan default | grep -cE -- '-8c-128b-s1-c110-r[0-9]+-w[0-9]+$')"
+check "full has 16 and 32 cores" bash -c 'grep -q -- -16c- <<< "$1" && grep -q -- -32c- <<< "$1"' _ "$(plan full)"
+for budget in quick:10 default:60; do
+	minutes=$(plan ${budget%:*} --jobs 2 | sed -n 's/.*about \([0-9]*\) min left/\1/p')
+	check "${budget%:*} is estimated at ${minutes:-?} minutes, at most ${budget#*:}" test "${minutes:-999}" -le "${budget#*:}"
+done
+finish
