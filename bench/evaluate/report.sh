@@ -75,6 +75,8 @@ tables() {
 facts() {
 	jq -rn '[inputs] | def all(f): map(f) | map(select(. != null)) | unique | join(", ");
 		"kernel \(all(.kernel)); quantum \(all(.quantum)); seeds \(all(.seed)); preset \(all(.preset)); QEMU \(all(.qemu))" +
+		(map(.cost) | map(select(. != null)) | first | if . == null then "" else
+			"; cycles: " + (to_entries | map(select(.key != "c2c" and .key != "upgrade") | "\(.key) \(.value)") | join(", ")) + ", upgrade 7/11 of c2c" end) +
 		(all(.machine) | if . == "" then "" else "; " + . end)' "$data/runs.jsonl"
 }
 caveat() {
