@@ -6,8 +6,9 @@ lag=lacp
 kernel=stock
 ports=(80)
 
-setup_up() {
+setup_network() {
 	stock_bond 802.3ad layer3+4
 	pin_irqs
-	stock_server "$LAB_CPUS"
 }
+
+setup_server() { one_listener; }

@@ -5,8 +5,9 @@ lag=static
 kernel=stock
 ports=(80)
 
-setup_up() {
+setup_network() {
 	stock_bond balance-rr
 	pin_irqs
-	stock_server "$LAB_CPUS"
 }
+
+setup_server() { one_listener; }

@@ -5,13 +5,51 @@
 #   lag=lacp|static       what the switch speaks
 #   kernel=stock|patched  which kernel it needs
 #   ports                 the service's ports, public one first (guest only)
-# and defines setup_up (guest: from unconfigured NICs to a listening server) and
-# setup_down. All set-ups serve the same files by the same server configuration
-# and bind NIC k's interrupts to CPU k; only what they are named for differs.
+#   refuses               instead of the rest: why the lab cannot run it
+# and defines
+#   setup_network         from unconfigured NICs to a bond with the address
+#   setup_server          from there to a listening server
+#   setup_down            the reverse; below for all that bring no own
+#
+# All set-ups serve the same files by the same server configuration, bind NIC
+# k's interrupts to CPU k and keep RPS off; only what they are named for differs.
+# SERVER is lighttpd unless set to nginx. The server's CPUs are 0..LAB_CPUS-1;
+# the machine may have more, which are not its own.
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/lib/servers.sh"
 
 readonly public_port=80
 readonly www=/run/www
 export FLOWPAR_DOCROOT=$www	# read by configs/lighttpd.conf.in
+server=${SERVER:-lighttpd}
+bond=bond0		# or the team
+servers=()		# pids, CPU 0's first where each CPU has one
+holders=()		# pids of steer's, which hold BPF programs
+
+setup_up() {
+	setup_network
+	setup_server
+}
+
+setup_down() {
+	stop_server
+	nft flush ruleset
+	ip link delete "$bond"
+}
+
+make_files() {	# make_files BYTES...
+	local size
+	mkdir -p "$www"
+	for size; do
+		head -c "$size" /dev/zero | tr '\0' x > "$www/f$size"
+	done
+}
+
+# What report.sh reads of the bond.
+lag_state() { cat "/proc/net/bonding/$bond"; }
+
+# --- NICs and bonds ------------------------------------------------------------
 
 slaves() { seq -f eth%g 0 $((LAB_NICS - 1)); }
 
@@ -22,12 +60,14 @@ irqs_of() {
 	ls "$d/msi_irqs"
 }
 
+# NIC k is CPU k's. XPS has nothing to choose: the lab's NICs have one queue.
 pin_irqs() {
 	local k irq
 	for ((k = 0; k < LAB_NICS; k++)); do
 		for irq in $(irqs_of "eth$k"); do
 			echo $((k % LAB_CPUS)) > "/proc/irq/$irq/smp_affinity_list"
 		done
+		echo 0 > "/sys/class/net/eth$k/queues/rx-0/rps_cpus"
 	done
 }
 
@@ -35,7 +75,8 @@ pin_irqs() {
 stock_bond() {
 	local nic ports=
 	modprobe bonding max_bonds=0
-	ip link add bond0 type bond mode "$1" miimon 100 ${2:+lacp_rate fast xmit_hash_policy "$2"}
+	# Bonding's own number of queues, or what rr-queue-id needs for many slaves.
+	ip link add bond0 numtxqueues $((LAB_NICS < 16 ? 16 : LAB_NICS + 1)) type bond mode "$1" miimon 100 ${2:+lacp_rate fast xmit_hash_policy "$2"}
 	for nic in $(slaves); do
 		ip link set "$nic" master bond0
 	done
@@ -51,24 +92,15 @@ stock_bond() {
 	return 1
 }
 
-# stock_server WORKERS: one listener on the public port
-stock_server() {
-	sed -e "s|{port}|$public_port|g" -e "s|^server.max-worker .*|server.max-worker = $1|" \
-		"$LAB_REPO/configs/lighttpd.conf.in" > /run/lighttpd.conf
-	lighttpd -D -f /run/lighttpd.conf &
+# flowpar_bond [OPTION...]: bond0 by flowpar's policy, as an administrator makes it
+flowpar_bond() {
+	"$LAB_REPO/affinity/setup-flowpar.sh" up --bond bond0 --slaves "$(slaves | paste -sd,)" \
+		--cpus "0-$((LAB_CPUS - 1))" --address "$LAB_SERVER/24" "$@"
 }
 
-make_files() {	# make_files BYTES...
-	local size
-	mkdir -p "$www"
-	for size; do
-		head -c "$size" /dev/zero | tr '\0' x > "$www/f$size"
-	done
-}
-
-listening() {	# listening PORT...: all of them
-	local port
-	for port; do
-		ss -Hltn "sport = :$port" | grep -q . || return 1
-	done
+flowpar_down() {
+	"$LAB_REPO/affinity/setup-flowpar.sh" status
+	"$LAB_REPO/affinity/setup-flowpar.sh" verify
+	stop_server
+	"$LAB_REPO/affinity/setup-flowpar.sh" down
 }
