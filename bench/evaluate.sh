@@ -189,8 +189,8 @@ stop() {
 	wait
 }
 trap stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'echo "evaluate.sh: stopped; the same command goes on" >&2; exit 130' INT
+trap 'echo "evaluate.sh: stopped; the same command goes on" >&2; exit 143' TERM
 
 collect_one() {	# wait for one of the running, say how it went
 	local pid status=0 line

@@ -37,6 +37,11 @@ $runs as $all
 	| $plain[$i] as $a | $plain[$j] as $b
 	| [costs[] as $c | cyc($a; $n; $c) - cyc($b; $n; $c) | if . > 0 then 1 else -1 end] | unique | select(length > 1)
 	| "\($a) / \($b)"];
+  def cause($f; $s): [$causes[] | select(.[0] as $re | $s | test($re)) | select(.[1] as $re | $f | test($re))] | first // null;
+  def unnamed($l): cells($l; $n) | if . == [] then null else
+	(map(.requests) | add) as $requests
+	| ([.[] | $records[.key][] | select(.record == "transfer") | select(cause(.function | base_name; .structure) == null) | .c2c] | add // 0) / $requests end;
+  def packet($l): [$all | at_base[] | select(.workload == "transmit" and .label == $l) | .cycles_per_req] | median;
   def bars:
 	[ours[] | select(. as $f | $labels | index($f))] as $have
 	| (if $have == [] then [flowpar] else $have end) as $rows
@@ -57,6 +62,9 @@ $runs as $all
 	  line("c2c/req between server cores"; "10 is the target"; transfers(.; $n) as $v | verdict($v; $v <= 10; 1)),
 	  line("busiest core / mean core"; "at most 1.05";
 		(cells(.; $n) | map((.core_mcycles | max) / (.core_mcycles | mean)) | max) as $v | verdict($v; $v <= 1.05; 3)),
+	  line("c2c/req whose cause is not named below"; "0"; unnamed(.) as $v | verdict($v; $v < 0.005; 2)),
+	  line("transmit alone, cycles/packet of \(original_stock) against it"; "printed; original about 6x";
+		div(packet(original_stock); packet(.)) | if . == null then "no number" else fix(2) + "x" end),
 	  line("packets by the own NIC, %"; "at least 99"; (cells(.; $n) | map(.own) | median) as $v | verdict($v; $v >= 99; 1)),
 	  line("connections on one core, %"; "at least 99"; (cells(.; $n) | map(.one) | median) as $v | verdict($v; $v >= 99; 1))
 	]);
@@ -187,7 +195,6 @@ $runs as $all
 	    + [if (.split // []) == [] then "-" else "\(.split | min)..\(.split | max)" end]]);
 
   # --- what is left -------------------------------------------------------------------
-  def cause($f; $s): [$causes[] | select(.[0] as $re | $s | test($re)) | select(.[1] as $re | $f | test($re))] | first // null;
   def left:
 	cells(flowpar; $n) as $cell
 	| ($cell | map(.requests) | add) as $requests
@@ -231,6 +238,27 @@ $runs as $all
 	  ["structure", "offset", "c2c", "false", "upgrade"];
 	  [.[] | [.s, (if .o < 0 then "-" else (.o | tostring) end), (.c2c | fix(3)), (.false | fix(3)), (.upgrade | fix(3))]]);
 
+  # Function by function, what flowpar at this many cores costs more than stock on one.
+  def by_name($cell):
+	($cell | map(.requests) | add) as $requests
+	| [$cell[] | $records[.key][] | select(.record == "function")] | group_by([.module, (.function | base_name)])
+	| map({key: ((.[0].function | base_name) + (if (.[0].module // "") == "" then "" else " [" + .[0].module + "]" end)),
+	       value: (. as $g | reduce ("cycles", "insns", "l2_miss", "c2c", "upgrade") as $f ({}; .[$f] = (($g | map(.[$f] // 0) | add) / $requests)))})
+	| from_entries;
+  def gap:
+	cells(flowpar; $n) as $us | cells(stock; 1) as $one
+	| if $us == [] or $one == [] or $n == 1 then empty else
+	  by_name($us) as $a | by_name($one) as $b
+	| [($a + $b | keys[]) as $f | {f: $f, a: $a[$f].cycles, b: $b[$f].cycles, d: (($a[$f].cycles // 0) - ($b[$f].cycles // 0)),
+	     insns: (($a[$f].insns // 0) - ($b[$f].insns // 0)), miss: (($a[$f].l2_miss // 0) - ($b[$f].l2_miss // 0)), c2c: ($a[$f].c2c // 0), upgrade: ($a[$f].upgrade // 0)}]
+	| sort_by(-(.d | fabs)) | . as $rows
+	| table("gap"; "Where \(flowpar) at \($n) cores differs from \(stock) on one, by function"; [
+		"Cycles per request, largest difference first; more instructions is work, more misses and transfers is sharing or cache size. The 40 largest of \($rows | length), the others together."];
+	  ["function", "\(flowpar) at \($n)", "\(stock) at 1", "difference", "insns more", "l2 misses more", "c2c", "upgrade"];
+	  [$rows[:40][] | [.f, (.a | fix(0)), (.b | fix(0)), (.d | fix(0)), (.insns | fix(0)), (.miss | fix(2)), (.c2c | fix(2)), (.upgrade | fix(2))]]
+	  + [["all others", $rows[40:]], ["sum", $rows] | [.[0]] + (.[1] | [(map(.a // 0) | add // 0 | fix(0)), (map(.b // 0) | add // 0 | fix(0)), (map(.d) | add // 0 | fix(0)),
+	      (map(.insns) | add // 0 | fix(0)), (map(.miss) | add // 0 | fix(2)), (map(.c2c) | add // 0 | fix(2)), (map(.upgrade) | add // 0 | fix(2))])]) end;
+
   # --- how far the method can be trusted ------------------------------------------------
   def check_costs:
 	[$all[] | select(cost_of != null and cost_of != base_cost)] as $other
@@ -256,6 +284,6 @@ $runs as $all
 	table("missing"; "Asked for and not run"; ["Each with the reason that the lab gave."];
 	  ["run", "reason"]; [$missing[] | [.key, .reason]]);
 
-  [bars, setups, ranks, scaling, transmit, sizes, table23, table4, mapping, by_function, by_structure, balance, left_short, left_lines, left, check_costs, variants, gone]
+  [bars, setups, ranks, scaling, transmit, sizes, table23, table4, mapping, by_function, by_structure, balance, gap, left_short, left_lines, left, check_costs, variants, gone]
 | map(select(.rows != []))
 | .[]
