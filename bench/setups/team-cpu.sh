@@ -8,16 +8,20 @@
 lag=static
 kernel=stock
 ports=(80)
+declare -gA own_address=()
 
 setup_network() {
-	local nic
+	local nic address
 	bond=team0
 	modprobe team
 	modprobe team_mode_loadbalance
-	# A team makes up an address, a bond takes its first slave's.
-	ip link add team0 address "$(< /sys/class/net/eth0/address)" type team
+	# What a bond does by itself, for a team teamd does: one address for all.
+	address=$(< /sys/class/net/eth0/address)
+	ip link add team0 address "$address" type team
 	steer team team0
 	for nic in $(slaves); do
+		own_address[$nic]=$(< "/sys/class/net/$nic/address")
+		ip link set "$nic" address "$address"
 		ip link set "$nic" master team0
 	done
 	ip link set team0 up
@@ -26,6 +30,16 @@ setup_network() {
 }
 
 setup_server() { one_listener; }
+
+setup_down() {
+	local nic
+	stop_server
+	ip link delete team0
+	for nic in "${!own_address[@]}"; do
+		ip link set "$nic" down
+		ip link set "$nic" address "${own_address[$nic]}"
+	done
+}
 
 lag_state() {	# in /proc/net/bonding's words
 	local nic
