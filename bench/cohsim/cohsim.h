@@ -70,6 +70,7 @@ extern struct vcpu vcpus[MAX_VCPUS];
 struct preset {
 	const char *name;
 	double cpi;				/* of an instruction that hits the first level */
+	double client_cpi;			/* of a client vCPU's */
 	unsigned int l1i_kib, l1i_ways, l1d_kib, l1d_ways, l2_kib, l2_ways, llc_kib, llc_ways;
 	unsigned int l2, llc, c2c, dram, upgrade;
 };

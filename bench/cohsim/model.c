@@ -33,13 +33,15 @@
  *   upgrade  7/11 of c2c: a round trip to the directory and the sharers without data; no
  *            published figure, so it moves with c2c
  *   cpi      0.5: a constant, so that only what moves between cores makes a difference
+ *   client_cpi  0.1: the clients are no part of the machine; they are made fast enough to
+ *            keep the server's cores busy, as a load generator must be
  */
 static const struct preset presets[] = {
 	{
 		.name = "zen4",
 		.l1i_kib = 32, .l1i_ways = 8, .l1d_kib = 32, .l1d_ways = 8,
 		.l2_kib = 1024, .l2_ways = 8, .llc_kib = 32768, .llc_ways = 16,
-		.cpi = 0.5, .l2 = 14, .llc = 50, .c2c = 110, .dram = 400, .upgrade = 70,
+		.cpi = 0.5, .client_cpi = 0.1, .l2 = 14, .llc = 50, .c2c = 110, .dram = 400, .upgrade = 70,
 	},
 };
 

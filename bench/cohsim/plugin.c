@@ -149,7 +149,7 @@ static void on_block(unsigned int v, void *userdata)
 			last_line[v] = t->line[i];
 		}
 	}
-	sched_charge(vc, (uint64_t)(t->insns * opt.preset.cpi * UNIT));
+	sched_charge(vc, (uint64_t)(t->insns * (vc->server ? opt.preset.cpi : opt.preset.client_cpi) * UNIT));
 }
 
 static void access_memory(unsigned int v, qemu_plugin_meminfo_t info, uint64_t vaddr, bool write)

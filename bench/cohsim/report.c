@@ -108,9 +108,9 @@ static void print_run(FILE *f)
 	const struct preset *p = &opt.preset;
 
 	fprintf(f, "{\"record\":\"run\",\"schema\":%d,\"vcpus\":%u,\"servers\":%u,\"quantum\":%" PRIu64
-		",\"seed\":%" PRIu64 ",\"preset\":\"%s\",\"cost\":{\"cpi\":%.2f,\"l2\":%u,\"llc\":%u,\"c2c\":%u,"
+		",\"seed\":%" PRIu64 ",\"preset\":\"%s\",\"cost\":{\"cpi\":%.2f,\"client_cpi\":%.2f,\"l2\":%u,\"llc\":%u,\"c2c\":%u,"
 		"\"dram\":%u,\"upgrade\":%u},\"region\":%s,\"region_cycles\":%" PRIu64 "}\n",
-		SCHEMA, opt.vcpus, opt.servers, opt.quantum, opt.seed, p->name, p->cpi, p->l2, p->llc,
+		SCHEMA, opt.vcpus, opt.servers, opt.quantum, opt.seed, p->name, p->cpi, p->client_cpi, p->l2, p->llc,
 		p->c2c, p->dram, p->upgrade, region.seen ? "true" : "false",
 		region.seen ? (region.end - region.begin) / UNIT : 0);
 }
