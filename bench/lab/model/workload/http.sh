@@ -21,6 +21,9 @@ load() {	# load PHASE REQUESTS: of each client; replies are counted in ab.PHASE.
 	done
 }
 
+# What each link carried: from the switch to the server.
+frames() { sent in_clients; }
+
 # Which CPUs a connection touched is counted in a phase of its own: the counting
 # is work that the server does not have otherwise.
 locality() {

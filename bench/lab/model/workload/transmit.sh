@@ -39,4 +39,6 @@ pktgen_device() {	# pktgen_device CPU DEVICE
 	pgset "$2" "udp_src_max 2047"
 }
 
+frames() { sent; }	# by the server
+
 locality() { :; }	# the probe knows TCP only
