@@ -25,7 +25,6 @@ draw() {
 	local name=$1 lines
 	mapfile -t lines < "$data/caveat"
 	{	cat <<-END
-		set pointintervalbox 0
 		set terminal svg size $2,$3 font 'sans,13' background '#ffffff'
 		set output '$dir/$name.svg'
 		set datafile separator '\t'
@@ -72,7 +71,7 @@ figure_costs() {
 	plot '$data/costs' using (\$1-0.27):(\$3/1000) with boxes lc rgb '#a9cbe3' title 'c2c 50', \
 	     '' using 1:(\$4/1000):xtic(2) with boxes lc rgb '#1b6ca8' title 'c2c 110', \
 	     '' using (\$1+0.27):(\$5/1000) with boxes lc rgb '#0b3d66' title 'c2c 250', \
-	     '' using 1:(\$4/1000):(\$6/1000):(\$7/1000) with yerrorbars lc rgb '#000000' pt 7 ps 0.05 notitle, \
+	     '' using 1:(\$6/1000):(0):((\$7-\$6)/1000) with vectors heads size graph 0.006,90 lc rgb '#000000' notitle, \
 	     '' using 1:(\$4/1000):(sprintf('%.0f', \$4/1000)) with labels offset 0,0.6 font ',10' notitle
 	END
 }
@@ -116,7 +115,7 @@ figure_transmit() {
 	set xtics noenhanced
 	plot '$data/transmit' using (\$0-0.19):2 with boxes lc rgb '#1b6ca8' title 'here, Linux 6.12', \
 	     '' using (\$0+0.19):5:xtic(1) with boxes lc rgb '#d9b38c' title 'original, Linux 2.6.20', \
-	     '' using (\$0-0.19):2:3:4 with yerrorbars lc rgb '#000000' pt 7 ps 0.05 notitle, \
+	     '' using (\$0-0.19):3:(0):(\$4-\$3) with vectors heads size graph 0.006,90 lc rgb '#000000' notitle, \
 	     '' using (\$0-0.19):4:(sprintf('%.2f', \$2)) with labels offset 0,0.6 notitle, \
 	     '' using (\$0+0.19):5:(\$5 > 0 ? sprintf('%.0f', \$5) : '') with labels offset 0,0.6 notitle
 	END

@@ -74,10 +74,11 @@ tables() {
 # What stands beside every figure: all of measure's limits, and what was run.
 facts() {
 	jq -rn '[inputs] | def all(f): map(f) | map(select(. != null)) | unique | join(", ");
-		"kernel \(all(.kernel)); quantum \(all(.quantum)); seeds \(all(.seed)); preset \(all(.preset)); QEMU \(all(.qemu))" +
-		(map(.cost) | map(select(. != null)) | first | if . == null then "" else
-			"; cycles: " + (to_entries | map(select(.key != "c2c" and .key != "upgrade") | "\(.key) \(.value)") | join(", ")) + ", upgrade 7/11 of c2c" end) +
-		(all(.machine) | if . == "" then "" else "; " + . end)' "$data/runs.jsonl"
+		"kernel \(all(.kernel)); quantum \(all(.quantum)); seeds \(all(.seed)); QEMU \(all(.qemu | if . == null then . else split(" ")[0] end))",
+		([all(.machine) | select(. != "")] +
+		 [map(select(.cost != null)) | first | select(. != null)
+			| "preset \(.preset), cycles: \(.cost | to_entries | map(select(.key != "c2c" and .key != "upgrade") | "\(.key) \(.value)") | join(", ")), upgrade 7/11 of c2c"]
+		 | join("; "))' "$data/runs.jsonl"
 }
 caveat() {
 	if jq -en '[inputs] | all(.cost == null)' "$data/runs.jsonl" > /dev/null; then
