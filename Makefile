@@ -45,7 +45,7 @@ modules: ## nf_flowpar.ko for the running kernel, into netfilter/
 	$(MAKE) -C /lib/modules/$(shell uname -r)/build M=$(CURDIR)
 
 bench: ## the evaluation on modelled cores: all set-ups (an hour; QUICK=1 10 minutes, FULL=1 hours)
-	@bench/deps.sh kernel ctl lab bench test
+	@bench/deps.sh kernel ctl lab bench
 	@QUICK=$(QUICK) FULL=$(FULL) KEEP=$(KEEP) bench/evaluate.sh
 
 bench-ab: ## the two-guest benchmark at all file sizes

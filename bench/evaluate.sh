@@ -116,8 +116,9 @@ reason_of() {
 }
 
 run_one() {	# run_one LINE: exit status 0, or why is in KEY.failed
-	local dir part why status=0 began=$SECONDS args
+	local dir part why status=0 began=$SECONDS args seconds
 	read_line "$1"
+	seconds_of "$1"
 	dir=$out/runs/$key part=$dir.part why=$dir.failed
 	rm -rf "$part" "$why"
 	mkdir -p "$part"
@@ -126,7 +127,8 @@ run_one() {	# run_one LINE: exit status 0, or why is in KEY.failed
 		return 1
 	fi
 	args=(--setup "$setup" --out "$part" --cores "$cores" --nics "$cores" --file "$bytes" --requests "$requests"
-		--warm "$warm" --seed "$seed" --quantum 100 --c2c "$cost" --workload "$workload")
+		--warm "$warm" --seed "$seed" --quantum 100 --c2c "$cost" --workload "$workload"
+		--timeout $((600 + 10 * seconds)))
 	[[ $variant != skew ]] || args+=(--skew)
 	[[ $variant != nginx ]] || args+=(--server nginx)
 	setpriv --pdeathsig TERM "$lab" model "${args[@]}" > "$dir.log" 2>&1 </dev/null || status=$?

@@ -38,7 +38,7 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 		lines "balance-rr 8023ad-l34 flowpar-nat" 4 128 "1 2 3" 110 transmit - 1000 500
 		lines "8023ad-l34 flowpar-nat" 4 128 1 "50 250" http - 100 200
 		lines "8023ad-l34 flowpar-nat" 4 128 1 110 http skew 100 200
-		lines "8023ad-l34 flowpar-nat" 8 128 1 110 http nginx 100 200
+		lines "8023ad-l34 reuseport flowpar-nat" 8 128 1 110 http nginx 100 200
 		lines "8023ad-l34 flowpar-nat" 4 "256 2048 32768" 1 110 http - 100 100
 		;;
 	esac
@@ -49,7 +49,7 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 	lines "$four" 8 128 1 "50 250" http - 100 200
 	lines "balance-rr 8023ad-l34 flowpar-nat" 4 "256 512 1024 2048 4096 8192 16384 32768" "1 2 3" 110 http - 100 100
 	lines "$four" "16 32" 128 "1 2" 110 http - 100 200
-	lines "8023ad-l34 flowpar-nat" 8 128 "2 3" 110 http nginx 100 200
+	lines "8023ad-l34 reuseport flowpar-nat" 8 128 "2 3" 110 http nginx 100 200
 }
 
 # Rough seconds of a run with one CPU to itself: the boot grows with the number of
