@@ -20,7 +20,7 @@ lines() {	# lines SETUPS CORES BYTES SEEDS C2C WORKLOAD VARIANT REQUESTS WARM: e
 
 plan_setups() {	# plan_setups BUDGET: everybody at 8 cores
 	case $1 in
-	quick)	lines "balance-rr 8023ad-l34 reuseport flowpar-nat" 8 128 1 110 http - 50 50 ;;
+	quick)	lines "balance-rr 8023ad-l34 reuseport flowpar-nat" 8 128 1 110 http - 100 100 ;;
 	*)	lines "${every_setup[*]}" 8 128 1 110 http - 100 200 ;;
 	esac
 }
@@ -29,8 +29,8 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 	local four="balance-rr 8023ad-l34 $2 flowpar-nat"
 	case $1 in
 	quick)
-		lines "8023ad-l34 flowpar-nat" "1 4" 128 1 110 http - 50 50
-		lines "balance-rr flowpar-nat" 4 128 1 110 transmit - 500 200
+		lines "8023ad-l34 flowpar-nat" "1 4" 128 1 110 http - 100 100
+		lines "balance-rr flowpar-nat" 4 128 1 110 transmit - 1000 500
 		;;
 	*)
 		lines "$four" "1 2 4" 128 1 110 http - 100 200

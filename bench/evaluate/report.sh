@@ -55,12 +55,12 @@ collect() {
 	[[ -s $data/runs.jsonl ]] || die "$dir: not one run that counts; reasons in $data/missing.jsonl, logs in $dir/runs/*.log"
 }
 
-# One row a run and c2c cost: the run's own, and the two computed from its counts.
+# rows FILTER: one a run and c2c cost, the run's own and the two computed from its counts.
 # Runs that were made at another cost only to check that are left out: two rows of one name.
-summary() {
+rows() {
 	echo setup,server_cores,file_bytes,seed,quantum,c2c_cost,requests,insns_per_req,cycles_per_req,busiest_mcycles,c2c_per_req,own_nic_pct,one_core_pct
 	jq -rn -L "$here" 'include "lib"; def digits($d): if . == null then "" else (. * pow(10; $d) | round) / pow(10; $d) end;
-		[inputs] | map(select(.cost == null or .cost.c2c == base_cost)) | sort_by([.workload, .bytes, .cores, rank_of(.label), .label, .seed])[]
+		[inputs] | map(select(.cost == null or .cost.c2c == base_cost) | select('"$1"')) | sort_by([.workload, .bytes, .cores, rank_of(.label), .label, .seed])[]
 		| . as $r | .at | to_entries[] | [($r.label + (if $r.workload == "http" then "" else ":" + $r.workload end)), $r.cores, $r.bytes, $r.seed, $r.quantum, .key, $r.requests,
 			($r.per_req.insns | digits(0)), (.value.cycles_per_req | digits(0)), (.value.busiest_mcycles | digits(2)),
 			($r.per_req.c2c | digits(2)), $r.own, $r.one] | map(tostring) | join(",")' "$data/runs.jsonl" | sed 's/,null/,/g'
@@ -118,7 +118,8 @@ versions() {	# with KEEP=1 results of several states of the sources may stand to
 }
 
 collect
-summary > "$dir/summary.csv"
+rows '.workload == "http" and .variant == "-"' > "$dir/summary.csv"
+rows '.workload != "http" or .variant != "-"' > "$dir/variants.csv"
 tables > "$data/tables.jsonl"
 caveat > "$data/caveat"
 text | tee "$dir/report.txt"

@@ -81,13 +81,14 @@ check "a quick evaluation runs" bench good
 same "summary.csv has the agreed header" \
 	setup,server_cores,file_bytes,seed,quantum,c2c_cost,requests,insns_per_req,cycles_per_req,busiest_mcycles,c2c_per_req,own_nic_pct,one_core_pct \
 	"$(head -n 1 "$test_out/good/summary.csv")"
-# 8 cores x 50 requests; mean of 7 cores at 1740 and one at 1760; busiest 1760*50
-same "as counted: 1742.5 cycles, busiest 0.088 M" 8023ad-l34,8,128,1,100,110,400,1000,1743,0.09,10,99.5,100 "$(row good 8023ad-l34 8 110)"
+# 8 cores x 100 requests; mean of 7 cores at 1740 and one at 1760; busiest 1760*100
+same "as counted: 1742.5 cycles, busiest 0.176 M" 8023ad-l34,8,128,1,100,110,800,1000,1743,0.18,10,99.5,100 "$(row good 8023ad-l34 8 110)"
 # 10*60 less, and the upgrade costs 32: 1742.5 - 600 - 2*38 = 1066.5
-same "the same counts at a c2c cost of 50" 8023ad-l34,8,128,1,100,50,400,1000,1067,0.05,10,99.5,100 "$(row good 8023ad-l34 8 50)"
+same "the same counts at a c2c cost of 50" 8023ad-l34,8,128,1,100,50,800,1000,1067,0.11,10,99.5,100 "$(row good 8023ad-l34 8 50)"
 # 10*140 and 2*(159-70) more: 1742.5 + 1400 + 178 = 3320.5
-same "the same counts at 250" 8023ad-l34,8,128,1,100,250,400,1000,3321,0.17,10,99.5,100 "$(row good 8023ad-l34 8 250)"
-same "a row for each run and c2c cost" 31 "$(wc -l < "$test_out/good/summary.csv")"
+same "the same counts at 250" 8023ad-l34,8,128,1,100,250,800,1000,3321,0.33,10,99.5,100 "$(row good 8023ad-l34 8 250)"
+same "a row for each run and c2c cost, requests only" 25 "$(wc -l < "$test_out/good/summary.csv")"
+same "transmit is in a file of its own" 7 "$(wc -l < "$test_out/good/variants.csv")"
 # (570 + 20/8) / (500 + 20) = 572.5 / 520
 same "bar: flowpar against one core of stock" "1.101  NOT reached; 1.028..1.272 over c2c 50, 110, 250" "$(cell good bars 'ONE core' flowpar-nat)"
 same "bar: against stock at 8 cores, 1742.5 / 572.5" "3.04  reached; 2.00..5.02 over c2c 50, 110, 250" "$(cell good bars 'it at least' flowpar-nat)"
@@ -95,8 +96,8 @@ same "bar: against the best of the peers, 572.5 / 942.5" "0.607  reached; reusep
 same "bar: transfers against stock's" "0.000  reached" "$(cell good bars 'c2c/req, against' flowpar-nat)"
 # at 50: 67 between rr 702.5 and stock 1066.5, none change; balance-rr and reuseport are equal at every cost
 same "bar: the same order at every cost" "yes  reached" "$(cell good bars 'same order' flowpar-nat)"
-same "throughput: 400 requests in 0.0295 M cycles of the busiest" 13,559.3 "$(cell good scaling 'flowpar-nat 8' req/Mcycle)"
-# 13559.3 / (50 / 0.026 = 1923.1) / 8
+same "throughput: 800 requests in 0.059 M cycles of the busiest" 13,559.3 "$(cell good scaling 'flowpar-nat 8' req/Mcycle)"
+# 13559.3 / (100 / 0.052 = 1923.1) / 8
 same "efficiency: against one core of stock" "88 %" "$(cell good scaling 'flowpar-nat 8' efficiency)"
 # busiest core: 500 + 4*110 + 20 = 960 against 500 + 70 + 20 = 590
 same "transmit: rate against round robin, 960 / 590" "1.63x" "$(cell good transmit flowpar-nat rate@110)"
@@ -136,8 +137,8 @@ same "they are made again" "balance-rr 4 transmit balance-rr 8 http" "$(sort "$C
 # Not by the function: the pid has to be the evaluation's own.
 SLOW=8023ad-l34 "$evaluate" --budget quick --lab "$test_out/lab" --jobs 2 --setups 8023ad-l34,reuseport --out "$test_out/cut" > "$test_out/cut.log" 2>&1 &
 pid=$!
-check "two are under way" wait_until 20 test -d "$test_out/cut/runs/8023ad-l34-8c-128b-s1-c110-r50-w50.part"
-check "another came through" wait_until 20 test -d "$test_out/cut/runs/reuseport-8c-128b-s1-c110-r50-w50"
+check "two are under way" wait_until 20 test -d "$test_out/cut/runs/8023ad-l34-8c-128b-s1-c110-r100-w100.part"
+check "another came through" wait_until 20 test -d "$test_out/cut/runs/reuseport-8c-128b-s1-c110-r100-w100"
 kill -TERM $pid
 wait $pid
 same "an evaluation that is told to end does" 143 $?
@@ -156,7 +157,7 @@ same "the set-up stands among the others with the reason" "not run: lab: model: 
 check "in the text too" grep -q '^reuseport: not run: lab: model: reuseport: it broke' "$test_out/broken/report.txt"
 same "not in the CSV" "" "$(row broken reuseport 8 110)"
 LOSE=flowpar-nat bench lost --setups 8023ad-l34,flowpar-nat > /dev/null 2>&1
-check "a run that lost a request does not count" grep -q '^flowpar-nat: not run: run.json: 1 of 400 requests failed' "$test_out/lost/report.txt"
+check "a run that lost a request does not count" grep -q '^flowpar-nat: not run: run.json: 1 of 800 requests failed' "$test_out/lost/report.txt"
 same "and without flowpar there is no verdict on it" "no number" "$(cell lost bars 'ONE core' flowpar-nat)"
 REGION=false bench torn --setups balance-rr > "$test_out/torn.log" 2>&1
 check "no run at all is said in one line" grep -q '^report: .*: not one run that counts' "$test_out/torn.log"
@@ -166,7 +167,7 @@ check "a run without a whole region does not count" grep -q 'cohsim.jsonl: the m
 
 d=$test_out/upgrade
 cp -r "$test_out/good" "$d"
-sed -i 's/"upgrade":70/"upgrade":71/' "$d"/runs/flowpar-nat-8c-*-w50/cohsim.jsonl
+sed -i 's/"upgrade":70/"upgrade":71/' "$d"/runs/flowpar-nat-8c-*-w100/cohsim.jsonl
 "$repo/bench/evaluate/report.sh" "$d" > /dev/null
 check "an upgrade cost that the band would get wrong" grep -q 'flowpar-nat: not run: cohsim.jsonl: upgrade cost 71 is not what c2c 110 implies (70)' "$d/report.txt"
 d=$test_out/other
