@@ -36,7 +36,9 @@ $runs as $all
   def flips: [range(0; $plain | length) as $i | range($i + 1; $plain | length) as $j
 	| $plain[$i] as $a | $plain[$j] as $b
 	| [costs[] as $c | cyc($a; $n; $c) - cyc($b; $n; $c) | if . > 0 then 1 else -1 end] | unique | select(length > 1)
-	| "\($a) / \($b)"];
+	| (cells($a; $n) | cycles) as $x | (cells($b; $n) | cycles) as $y
+	| "\($a) / \($b)" + if ($x | length) > 1 and ($y | length) > 1 and ($x | min) <= ($y | max) and ($y | min) <= ($x | max)
+	  then " (no further apart than seeds)" else "" end];
   def cause($f; $s): [$causes[] | select(.[0] as $re | $s | test($re)) | select(.[1] as $re | $f | test($re))] | first // null;
   def unnamed($l): cells($l; $n) | if . == [] then null else
 	(map(.requests) | add) as $requests

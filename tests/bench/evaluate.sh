@@ -163,6 +163,15 @@ REGION=false bench torn --setups balance-rr > "$test_out/torn.log" 2>&1
 check "no run at all is said in one line" grep -q '^report: .*: not one run that counts' "$test_out/torn.log"
 check "a run without a whole region does not count" grep -q 'cohsim.jsonl: the marked region is not complete' "$test_out/torn.log"
 
+# --- an order that depends on the price --------------------------------------------------
+
+d=$test_out/flip
+cp -r "$test_out/good" "$d"
+# balance-rr: 4 transfers a request less, but 300 cycles of work more: 502.5 + 300 against reuseport's 702.5, 942.5, 1502.5
+sed -i -E '/"role":"server"/s/"c2c":400,/"c2c":0,/; /"role":"server"/s/"cycles":94000/"cycles":80000/; /"role":"server"/s/"cycles":96000/"cycles":82000/' "$d"/runs/balance-rr-8c-*/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+same "is told, with the pair" "no  NOT reached; change places: balance-rr / reuseport" "$(cell flip bars 'same order' flowpar-nat)"
+
 # --- bad input ------------------------------------------------------------------------
 
 d=$test_out/upgrade
