@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: on modelled cores flowpar moves far fewer lines between cores than the stock kernel; equal runs count equally
+#
+# Counts only, with limits: a change that breaks locality fails here. Small on
+# purpose, and two runs at a time; `make bench` is the same at full size.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+requests=60
+declare -A pids
+begin() {	# begin NAME [option]...: a run, its results in $test_out/NAME
+	local name=$1
+	shift
+	setpriv --pdeathsig TERM "$repo/bench/lab/lab" model --out "$test_out/$name" --requests $requests \
+		--warm 100 --timeout 200 "$@" > "$test_out/$name.log" 2>&1 &
+	pids[$name]=$!
+}
+ended() {	# ended NAME...
+	local name status
+	for name; do
+		status=0
+		wait "${pids[$name]}" || status=$?
+		if ((status)); then
+			not_ok "$name: the run ends well" "exit $status: $(tail -n 20 "$test_out/$name.log")"
+		else
+			ok "$name: the run ends well"
+		fi
+	done
+}
+field() { jq ".$2" "$test_out/$1/run.json"; }
+per_request() {	# per_request NAME FIELD: of the server cores
+	jq -s --argjson requests "$(field "$1" requests)" \
+		"[.[] | select(.record == \"vcpu\" and .role == \"server\") | .$2] | add / \$requests" "$test_out/$1/cohsim.jsonl"
+}
+holds() { awk "BEGIN { exit !($1) }"; }
+
+for cores in 2 4; do
+	begin stock$cores --setup 8023ad-l34 --cores $cores
+	begin flowpar$cores --setup flowpar-nat --cores $cores
+	ended stock$cores flowpar$cores
+	for name in stock$cores flowpar$cores; do
+		same "$name: every request is counted, none failed" "$((cores * requests)) 0" "$(field $name requests) $(field $name failed)"
+	done
+	stock=$(per_request stock$cores c2c) flowpar=$(per_request flowpar$cores c2c)
+	check "$cores cores: flowpar moves at most 25 lines per request ($flowpar)" holds "$flowpar > 0 && $flowpar <= 25"
+	check "$cores cores: that is a quarter of stock's at most ($stock)" holds "4 * $flowpar <= $stock"
+	check "$cores cores: flowpar sends by its own NIC ($(field flowpar$cores own_nic_pct) %)" \
+		holds "$(field flowpar$cores own_nic_pct) >= 99"
+	check "$cores cores: flowpar keeps connections on one core ($(field flowpar$cores one_core_pct) %)" \
+		holds "$(field flowpar$cores one_core_pct) >= 99"
+	check "$cores cores: stock does neither ($(field stock$cores own_nic_pct) %, $(field stock$cores one_core_pct) %)" \
+		holds "$(field stock$cores own_nic_pct) < 75 && $(field stock$cores one_core_pct) < 75"
+done
+
+begin again --setup flowpar-nat --cores 2
+begin seed2 --setup flowpar-nat --cores 2 --seed 2
+ended again seed2
+check "the same arguments count the same, to the byte" cmp "$test_out/flowpar2/cohsim.jsonl" "$test_out/again/cohsim.jsonl"
+check "another seed interleaves otherwise" \
+	holds "$(per_request flowpar2 accesses) != $(per_request seed2 accesses) && $(per_request flowpar2 cycles) != $(per_request seed2 cycles)"
+
+finish
