@@ -281,6 +281,10 @@ found:
  * Then ip_rcv_finish() skips early demux, and TCP its lookup. Whoever sends the packet
  * elsewhere later copes as with early demux: NAT drops the dst when it changes the
  * address, TPROXY and nft's socket replace or read skb->sk.
+ *
+ * A request is left to TCP's own lookup. NAPI hands packets over in batches, so the
+ * client's ACK and its first data pass here before either reaches TCP; both would get
+ * the request, and TCP would build the connection twice and throw one away.
  */
 void flowpar_attach(const struct net *net, const struct flowpar_service *service,
 		    struct sk_buff *skb, struct sock *sk)
@@ -289,7 +293,7 @@ void flowpar_attach(const struct net *net, const struct flowpar_service *service
 
 	if (!READ_ONCE(net->ipv4.sysctl_ip_early_demux) ||
 	    !READ_ONCE(net->ipv4.sysctl_tcp_early_demux) ||
-	    nf_bridge_info_exists(skb)) {
+	    READ_ONCE(sk->sk_state) == TCP_NEW_SYN_RECV || nf_bridge_info_exists(skb)) {
 		/* A bridged packet passes the bridge with its dst and sk yet. */
 		sock_gen_put(sk);
 		return;

@@ -11,6 +11,7 @@
  */
 #include <linux/errno.h>
 #include <linux/if.h>
+#include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
@@ -26,7 +27,9 @@
 
 #include "nf_flowpar.h"
 
-static bool flowpar_flow_parse(const struct sk_buff *skb, struct flowpar_flow *flow)
+/* Inlined, since the way out needs a third of it. */
+static __always_inline bool flowpar_flow_parse(const struct sk_buff *skb,
+					       struct flowpar_flow *flow)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	const struct tcphdr *th;
@@ -73,9 +76,19 @@ static bool flowpar_port_write(struct sk_buff *skb, const struct flowpar_flow *f
 	return true;
 }
 
+/* The hash of the host's own addresses answers for most; routes of type local, and
+ * VRFs, where an address is local to one of them only, are left to the routing table.
+ */
 static bool flowpar_address_is_local(struct net *net, const struct net_device *dev,
 				     __be32 address)
 {
+	const struct net_device *owner;
+
+	owner = __ip_dev_find(net, address, false);
+	if (owner && owner->flags & IFF_UP &&
+	    !netif_is_l3_slave(owner) && !netif_is_l3_master(owner) &&
+	    !netif_is_l3_slave(dev) && !netif_is_l3_master(dev))
+		return true;
 	return inet_addr_type_dev_table(net, dev, address) == RTN_LOCAL;
 }
 
@@ -259,11 +272,14 @@ unsigned int flowpar_in_hook(void *priv, struct sk_buff *skb,
 	struct flowpar_service *service = NULL;
 	enum flowpar_verdict verdict;
 
-	/* A ruleset that queues to user space before us reinjects from a process. */
-	local_bh_disable();
-	verdict = flowpar_in(state->net, skb, &service);
-	local_bh_enable();
-
+	if (likely(in_softirq())) {
+		verdict = flowpar_in(state->net, skb, &service);
+	} else {
+		/* A ruleset that queues to user space before us reinjects from a process. */
+		local_bh_disable();
+		verdict = flowpar_in(state->net, skb, &service);
+		local_bh_enable();
+	}
 	return flowpar_verdict(verdict, service, NF_DROP);
 }
 
