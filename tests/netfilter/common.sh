@@ -47,8 +47,7 @@ bond_up() {
 	for ((k = 0; k < LAB_NICS; k++)); do
 		pin "eth$k" $((k % LAB_CPUS))
 	done
-	all_ports() { grep -qx "$LAB_NICS" /sys/class/net/bond0/bonding/ad_num_ports; }
-	check "all $LAB_NICS links are in one aggregator" wait_until 30 all_ports
+	check "all $LAB_NICS links are in one aggregator" wait_until 30 lag_ready bond0 "$LAB_NICS"
 }
 
 serving() {	# serving PORT...: a listener on each

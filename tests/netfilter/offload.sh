@@ -36,6 +36,8 @@ offloads() {
 	done
 	same "$1: receive checksums $2, transmit checksums $2, TSO $3" "$2 $2 $3" "$(ethtool -k eth0 |
 		awk '/^(rx-checksumming|tx-checksumming|tcp-segmentation-offload):/ { printf s $2; s = " " }')"
+	# The driver has reset the NICs: until LACP is through, one link carries it all.
+	check "$1: both links distribute" wait_until 30 lag_ready bond0 2
 	transfer "$1"
 }
 

@@ -133,7 +133,7 @@ flood() {
 	before=$(counter moved 80)
 	echo 1 > /sys/module/nf_flowpar/parameters/search_budget
 	searched=$(counter missed 80) throttled=$(counter throttled 80)
-	remote_start "lab-client ${client_on[1]} $peer stray $LAB_SERVER 80 4 & lab-client ${client_on[1]} $peer get $LAB_SERVER 80 3000000 5; status=\$?; wait; exit \$status"
+	remote_start "lab-client ${client_on[1]} $peer stray $LAB_SERVER 80 4 & lab-client ${client_on[1]} $peer get $LAB_SERVER 80 3000000 10; status=\$?; wait; exit \$status"
 	start=$(date +%s%N)
 	wait_until 30 established 8008
 	sleep 1
