@@ -27,6 +27,7 @@ packages() {	# GROUP PACKAGE WHY
 	lab    iproute2           bonds, bridges, namespaces in the guests; ss
 	lab    ethtool            speed of virtio NICs, queues
 	lab    procps             sysctl in the guests
+	lab    cpio               the model lab's initramfs
 	bench  lighttpd           the server of the original experiment
 	bench  nginx              the server that can SO_REUSEPORT: set-up reuseport, SERVER=nginx
 	bench  apache2-utils      ab, its load generator
