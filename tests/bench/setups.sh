@@ -46,8 +46,8 @@ host() {
 	local kernel=${LAB_KERNEL:-patched} probe
 	[[ -d $kernel ]] || kernel=$("$repo/kernel-patches/build.sh" "$kernel") || exit 1
 	probe=$("$repo/bench/lab/module" "$kernel" "$repo/bench/lab/probe") || { not_ok "the probe builds"; finish; }
-	LAB_RUN=lacp lab_run --cpus 2 --nics 2 --lag lacp --env PROBE="$probe"
-	LAB_RUN=static lab_run --cpus 2 --nics 2 --lag static --env PROBE="$probe"
+	LAB_RUN=lacp lab_run --timeout 600 --cpus 2 --nics 2 --lag lacp --env PROBE="$probe"
+	LAB_RUN=static lab_run --timeout 600 --cpus 2 --nics 2 --lag static --env PROBE="$probe"
 }
 
 # --- server guest ----------------------------------------------------------------
