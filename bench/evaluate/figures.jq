@@ -31,9 +31,9 @@ $runs as $all
 	($all | at_base | map(select(.workload == "transmit"))) as $t
 	| ($t | map(select(.setup == original_stock))) as $rr
 	| ($t | group_by(.label) | sort_by(rank_of(.[0].label)))[] | . as $c
-	| [$costs[] as $x | ($rr | throughput($x) | median) as $base | select($base != null) | ($c | throughput($x)[]) / $base] as $band
+	| [$costs[] as $x | ($rr | cycles($x) | median) as $base | select($base != null) | $base / ($c | cycles($x)[])] as $band
 	| select($band != [])
-	| [.[0].label, ($c | throughput | median) / ($rr | throughput | median), ($band | min, max),
+	| [.[0].label, ($rr | cycles | median) / ($c | cycles | median), ($band | min, max),
 	   (if .[0].setup == original_stock then 1 elif .[0].setup == flowpar then 6 else "NaN" end)] | pad
   # bytes, gain over the label, least, most
   elif $what == "sizes" then

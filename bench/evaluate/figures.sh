@@ -106,9 +106,9 @@ figure_scaling() {
 figure_transmit() {
 	figure_data transmit > "$data/transmit"
 	[[ -s $data/transmit ]] || return 0
-	draw transmit 640 430 "Transmit alone, pktgen on every core through bond0, the original's figure 4 (4 NICs): rate against balance-rr. Whiskers: seeds and c2c costs. The original's bar is its own ratio of requests served." <<-END
-	set title 'Transmit alone against balance-rr (original: fig. 4)'
-	set ylabel 'times balance-rr'
+	draw transmit 640 430 "Transmit alone, pktgen on every core through bond0, the original's figure 4 (4 NICs): cycles per packet of balance-rr against each set-up's. Whiskers: seeds and c2c costs. The original's bar is its own ratio of requests served." <<-END
+	set title 'Transmit alone: cycles per packet of balance-rr against it (original: fig. 4)'
+	set ylabel 'times cheaper than balance-rr'
 	set yrange [0:*]
 	set key top left
 	set boxwidth 0.36
