@@ -101,8 +101,9 @@ instance_per_core() {
 # sk_lookup_listeners: a pinned instance per core, chosen by BPF sk_lookup.
 #
 # Each listens on the public port, of an address of its own that nobody outside
-# reaches: a listener on another port would cost each new connection a search
-# for the public port's bind bucket and a write to it (__inet_inherit_port()).
+# reaches: a listener on another port costs each new connection a search for the
+# public port's bind bucket and a write to it (__inet_inherit_port()), tried on four
+# modelled cores about 1 % of a request's cycles.
 sk_lookup_listeners() {
 	local holder
 	instance_per_core address
