@@ -111,13 +111,15 @@ $runs as $all
 	($all | at_base | map(select(.workload == "transmit"))) as $t
 	| ($t | map(select(.setup == original_stock)) ) as $rr
 	| table("transmit"; "Transmit alone (the original's figure 4): pktgen on every core through bond0"; [
+		"delays: cycles of the column @110 in which the driver's watchdog waited for a register of the NIC (delay_tsc); whether it runs in a short region is chance.",
 		"Per packet, all cores together. gain: cycles per packet of \(original_stock) against the set-up's. The original served about 6x the requests with bond_xmit_cpu_bound, at 4 NICs."];
-	  ["set-up", "cores", "seeds", "packets", "insns", "cycles@50", "cycles@110", "cycles@250", "l2 misses", "c2c", "upgrade", "gain@50", "gain@110", "gain@250", "busiest/mean", "original"];
+	  ["set-up", "cores", "seeds", "packets", "insns", "cycles@50", "cycles@110", "cycles@250", "delays", "l2 misses", "c2c", "upgrade", "gain@50", "gain@110", "gain@250", "busiest/mean", "original"];
 	  [$t | group_by([.cores, rank_of(.label), .label])[] | . as $c
 	  | ($rr | map(select(.cores == $c[0].cores))) as $base
 	  | [$c[0].label, ($c[0].cores | tostring), (length | tostring), ($c[0].requests | fix(0)), (map(.per_req.insns) | spread(0))]
 	    + [costs[] as $k | $c | cycles($k) | spread(0)]
-	    + [($c | map(.per_req.l2_miss) | spread(2)), ($c | map(.per_req.c2c) | spread(2)), ($c | map(.per_req.upgrade) | spread(2))]
+	    + [($c | map(. as $r | [$records[.key][] | select(.record == "function" and (.function | test("^(delay_tsc|__const_udelay|__udelay|delay_loop)$"))) | .cycles] | (add // 0) / $r.requests) | spread(0)),
+	       ($c | map(.per_req.l2_miss) | spread(2)), ($c | map(.per_req.c2c) | spread(2)), ($c | map(.per_req.upgrade) | spread(2))]
 	    + [costs[] as $k | div($base | cycles($k) | median; $c | cycles($k) | median) | if . == null then "-" else fix(2) + "x" end]
 	    + [($c | map((.core_mcycles | max) / (.core_mcycles | mean)) | spread(2)), if $c[0].setup == original_stock then "1x" elif $c[0].setup == flowpar then "about 6x" else "-" end]]);
 
