@@ -65,5 +65,5 @@ clean: ## remove out/
 clean-cache: ## remove the built kernels
 	rm -rf "$(CACHE)"
 
-.PHONY: help demo test test-debug test-long test-list kernel kernel-deb ctl modules bench lab-shell check clean clean-cache
+.PHONY: help demo test test-debug test-long test-list kernel kernel-deb ctl modules bench bench-ab lab-shell check clean clean-cache
 .DEFAULT_GOAL := help

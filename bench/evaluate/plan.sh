@@ -30,12 +30,12 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 	case $1 in
 	quick)
 		lines "8023ad-l34 flowpar-nat" "1 4" 128 1 110 http - 100 100
-		lines "balance-rr flowpar-nat" 4 128 1 110 transmit - 1000 500
+		lines "balance-rr flowpar-nat" 4 128 1 110 transmit - 2000 1000
 		;;
 	*)
 		lines "$four" "1 2 4" 128 1 110 http - 100 200
 		lines "$four" 8 128 "2 3" 110 http - 100 200
-		lines "balance-rr 8023ad-l34 flowpar-nat" 4 128 "1 2 3" 110 transmit - 1000 500
+		lines "balance-rr 8023ad-l34 flowpar-nat" 4 128 "1 2 3" 110 transmit - 2000 1000
 		lines "8023ad-l34 flowpar-nat" 4 128 1 "50 250" http - 100 200
 		lines "8023ad-l34 flowpar-nat" 4 128 1 110 http skew 100 200
 		lines "8023ad-l34 reuseport flowpar-nat" 8 128 1 110 http nginx 100 200

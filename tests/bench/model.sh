@@ -13,7 +13,7 @@ begin() {	# begin NAME [option]...: a run, its results in $test_out/NAME
 	local name=$1
 	shift
 	setpriv --pdeathsig TERM "$repo/bench/lab/lab" model --out "$test_out/$name" --requests $requests \
-		--warm 100 --timeout 200 "$@" > "$test_out/$name.log" 2>&1 &
+		--warm 100 --timeout 400 "$@" > "$test_out/$name.log" 2>&1 &
 	pids[$name]=$!
 }
 ended() {	# ended NAME...
@@ -43,7 +43,7 @@ for cores in 2 4; do
 		same "$name: every request is counted, none failed" "$((cores * requests)) 0" "$(field $name requests) $(field $name failed)"
 	done
 	stock=$(per_request stock$cores c2c) flowpar=$(per_request flowpar$cores c2c)
-	check "$cores cores: flowpar moves at most 25 lines per request ($flowpar)" holds "$flowpar > 0 && $flowpar <= 25"
+	check "$cores cores: flowpar moves at most 16 lines per request ($flowpar)" holds "$flowpar > 0 && $flowpar <= 16"
 	check "$cores cores: that is a quarter of stock's at most ($stock)" holds "4 * $flowpar <= $stock"
 	check "$cores cores: flowpar sends by its own NIC ($(field flowpar$cores own_nic_pct) %)" \
 		holds "$(field flowpar$cores own_nic_pct) >= 99"
