@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: what is in the kernel cache is complete; a build that cannot end well says why and leaves nothing
+# Suite: unit
 . "$(dirname "$0")/../lib.sh"
 
 build=$repo/kernel-patches/build.sh

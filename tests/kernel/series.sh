@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: each patch applies with fuzz 0 and builds on its own, without a new warning, and moves no member
+# Suite: unit
 . "$(dirname "$0")/../lib.sh"
 . "$repo/kernel-patches/tree.sh"
 set +e

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: patches and kernel C pass checkpatch --strict; shell scripts pass shellcheck
+# Suite: unit
 . "$(dirname "$0")/../lib.sh"
 . "$repo/kernel-patches/tree.sh"
 set +e
