@@ -237,13 +237,19 @@ static bool write_confs(const char *text)
 	return true;
 }
 
+/* Started under nohup: a terminal that hangs up is not to reach the servers. */
+static bool under_nohup;
+
 /* Return: a signalfd of what we handle, or -1 (reported). */
 static int take_signals(void)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction hangup;
 	sigset_t set;
 	int fd;
 
+	sigaction(SIGHUP, NULL, &hangup);
+	under_nohup = hangup.sa_handler == SIG_IGN;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -391,6 +397,9 @@ static int supervise(int signal_fd)
 				stop_all();
 				break;
 			default:
+				/* The terminal's comes from the kernel, a reload from a process. */
+				if (si.ssi_signo == SIGHUP && under_nohup && si.ssi_code == SI_KERNEL)
+					break;
 				forward((int)si.ssi_signo);
 			}
 		}
