@@ -21,7 +21,7 @@ setup_server() {
 	table ip peer {
 		chain in {
 			type nat hook prerouting priority dstnat
-			iifname "bond0" tcp dport $public_port redirect to :meta cpu map { $(core_port_map) }
+			iif bond0 tcp dport $public_port redirect to :meta cpu map { $(core_port_map) }
 		}
 	}
 	END

@@ -23,11 +23,11 @@ setup_server() {
 	table ip peer {
 		chain in {
 			type filter hook prerouting priority raw
-			iifname "bond0" tcp dport $public_port tcp dport set meta cpu map { $(core_port_map) }
+			iif bond0 tcp dport $public_port tcp dport set meta cpu map { $(core_port_map) }
 		}
 		chain out {
 			type filter hook postrouting priority srcnat + 200
-			oifname "bond0" tcp sport { $(core_ports) } tcp sport set $public_port
+			oif bond0 tcp sport { $(core_ports) } tcp sport set $public_port
 		}
 	}
 	END

@@ -45,8 +45,8 @@ for cores in 2 4; do
 		same "$name: every request is counted, none failed" "$((cores * requests)) 0" "$(field $name requests) $(field $name failed)"
 	done
 	stock=$(per_request stock$cores c2c) flowpar=$(per_request flowpar$cores c2c)
-	check "$cores cores: flowpar moves at most 16 lines per request ($flowpar)" holds "$flowpar > 0 && $flowpar <= 16"
-	check "$cores cores: that is a quarter of stock's at most ($stock)" holds "4 * $flowpar <= $stock"
+	check "$cores cores: flowpar moves at most 15 lines per request ($flowpar)" holds "$flowpar > 0 && $flowpar <= 15"
+	check "$cores cores: that is a tenth of stock's at most ($stock)" holds "10 * $flowpar <= $stock"
 	check "$cores cores: flowpar sends by its own NIC ($(field flowpar$cores own_nic_pct) %)" \
 		holds "$(field flowpar$cores own_nic_pct) >= 99"
 	check "$cores cores: flowpar keeps connections on one core ($(field flowpar$cores one_core_pct) %)" \
