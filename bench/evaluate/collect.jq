@@ -57,6 +57,9 @@ def same($name; $want; $got):
 	per_req: ($sum | map_values(if . == null then null else . / $r.requests end)),
 	cycles_per_req: ($sum.cycles / $r.requests),
 	cpi: ($sum.cycles / $sum.insns),
+	# of the time that passed on a core: idle cores do not show what a loaded one would cost
+	busy_pct: (if $sum.cycles == null or ($servers | any(.idle_cycles == null)) then null
+		else 100 * $sum.cycles / ($sum.cycles + ([$servers[].idle_cycles] | add)) end),
 	core_mcycles: [$servers | sort_by(.vcpu)[] | .cycles / 1e6],
 	at: ([$costs[] | . as $c | {
 		key: ($c // "measured" | tostring),

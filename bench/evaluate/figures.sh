@@ -14,7 +14,7 @@ colour() {
 	balance-rr) echo '#a8a8a8' ;;		8023ad-l34) echo '#5a5a5a' ;;
 	nft-redirect) echo '#e8c37a' ;;		nft-stateless) echo '#e39a2d' ;;
 	reuseport) echo '#c9702b' ;;		sk-lookup) echo '#8f4a1f' ;;
-	rr-queue-id) echo '#b9a6d3' ;;		team-cpu) echo '#8a6fb3' ;;
+	rr-queue-id) echo '#b9a6d3' ;;		rr-queue-id-bpf) echo '#d4a017' ;;		team-cpu) echo '#8a6fb3' ;;
 	multiqueue) echo '#5f8f5f' ;;		flowpar-bpf) echo '#4aa3d9' ;;
 	flowpar-reuseport) echo '#0b3d66' ;;	*) echo '#1b6ca8' ;;
 	esac

@@ -10,7 +10,7 @@ def stock: "8023ad-l34";		# peer 2: what a careful administrator runs today
 def original_stock: "balance-rr";	# the stock side of the original experiment
 def ours: ["flowpar-nat", "flowpar-bpf", "flowpar-reuseport"];
 def flowpar: "flowpar-nat";		# flowpar as it is set up unless told otherwise
-def order: ["balance-rr", "8023ad-l34", "nft-redirect", "nft-stateless", "reuseport", "sk-lookup", "rr-queue-id",
+def order: ["balance-rr", "8023ad-l34", "nft-redirect", "nft-stateless", "reuseport", "sk-lookup", "rr-queue-id", "rr-queue-id-bpf",
 	"team-cpu", "multiqueue", "flowpar-nat", "flowpar-bpf", "flowpar-reuseport"];
 def rank_of($name): (order | index($name | split("+")[0])) // 99;
 

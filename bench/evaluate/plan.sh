@@ -6,10 +6,10 @@
 # last two per core. Most telling first, so that an interrupted evaluation has
 # something to show. VARIANT is -, skew or nginx.
 
-readonly every_setup=(balance-rr 8023ad-l34 nft-redirect nft-stateless reuseport sk-lookup rr-queue-id team-cpu
+readonly every_setup=(balance-rr 8023ad-l34 nft-redirect nft-stateless reuseport sk-lookup rr-queue-id rr-queue-id-bpf team-cpu
 	multiqueue flowpar-nat flowpar-bpf flowpar-reuseport)
 # Candidates for "the best that stock Linux offers".
-readonly tuned_stock=(nft-redirect nft-stateless reuseport sk-lookup rr-queue-id team-cpu multiqueue)
+readonly tuned_stock=(nft-redirect nft-stateless reuseport sk-lookup rr-queue-id rr-queue-id-bpf team-cpu multiqueue)
 
 lines() {	# lines SETUPS CORES BYTES SEEDS C2C WORKLOAD VARIANT REQUESTS WARM: every combination, each a list
 	local s n b e c
@@ -29,11 +29,15 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 	local four="balance-rr 8023ad-l34 $2 flowpar-nat"
 	case $1 in
 	quick)
-		lines "8023ad-l34 flowpar-nat" "1 4" 128 1 110 http - 100 100
+		lines "8023ad-l34 flowpar-nat" 1 128 1 110 http - 400 200
+		lines "8023ad-l34 flowpar-nat" 4 128 1 110 http - 100 100
 		lines "balance-rr flowpar-nat" 4 128 1 110 transmit - 2000 1000
 		;;
 	*)
-		lines "$four" "1 2 4" 128 1 110 http - 100 200
+		# Every bar divides by stock on one core, which has few requests: more of them.
+		lines "8023ad-l34" 1 128 "1 2 3" 110 http - 400 200
+		lines "$four" "2 4" 128 1 110 http - 100 200
+		lines "balance-rr $2 flowpar-nat" 1 128 1 110 http - 400 200
 		lines "$four" 8 128 "2 3" 110 http - 100 200
 		lines "balance-rr 8023ad-l34 flowpar-nat" 4 128 "1 2 3" 110 transmit - 2000 1000
 		lines "8023ad-l34 flowpar-nat" 4 128 1 "50 250" http - 100 200

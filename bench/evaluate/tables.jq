@@ -77,14 +77,15 @@ $runs as $all
   def setups:
 	[order[] | select(. as $l | $labels | index($l) | not) | select(. as $l | $missing | any(.label == $l and .cores == $n and .workload == "http"))] as $lost
 	| table("setups"; "Set-ups at \($n) server cores, \($all | head_bytes)-byte file, one connection a request"; [
-		"Counts first: per request, on server cores only. c2c: lines fetched from another server core's cache; of these false: by false sharing; upgrade: writes to a line that others share; dma: lines that the NIC (switch and clients) wrote, not in c2c.",
+		"Counts first: per request, on server cores only. c2c: lines fetched from another server core's cache; of these false: by false sharing; upgrade: writes to a line that others share; dma: lines that a switch or client CPU wrote last, not in c2c. busy: share of the time in which server cores were not idle.",
 		"cycles/req at cache-to-cache costs of 50, 110 and 250 cycles. Median (least..most) over seeds."];
-	  ["set-up", "seeds", "insns/req", "c2c/req", "false", "upgrade", "dma", "own NIC %", "one core %", "cycles@50", "cycles@110", "cycles@250", "busiest Mcycles", "busiest/mean"];
+	  ["set-up", "seeds", "insns/req", "c2c/req", "false", "upgrade", "dma", "own NIC %", "one core %", "cycles@50", "cycles@110", "cycles@250", "busiest Mcycles", "busiest/mean", "busy %"];
 	  [$labels | sort_by([cyc(.; $n; "110"), .])[] | . as $l | cells($l; $n) as $c
 	  | [$l, ($c | length | tostring), ($c | map(.per_req.insns) | spread(0)), ($c | map(.per_req.c2c) | spread(1)), ($c | map(.per_req.c2c_false) | spread(1)),
 	     ($c | map(.per_req.upgrade) | spread(1)), ($c | map(.per_req.dma) | spread(1)), ($c | map(.own) | median | fix(1)), ($c | map(.one) | median | fix(1)),
 	     ($c | cycles("50") | spread(0)), ($c | cycles("110") | spread(0)), ($c | cycles("250") | spread(0)),
-	     ($c | map(.core_mcycles | max) | median | fix(1)), ($c | map((.core_mcycles | max) / (.core_mcycles | mean)) | median | fix(3))]]
+	     ($c | map(.core_mcycles | max) | median | fix(1)), ($c | map((.core_mcycles | max) / (.core_mcycles | mean)) | median | fix(3)),
+	     ($c | map(.busy_pct) | median | fix(0))]]
 	  + [$lost[] | [., not_run(.; $n)]]);
 
   def ranks:
