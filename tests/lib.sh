@@ -69,16 +69,8 @@ same() {
 	fi
 }
 
-# lag_ready BOND PORTS: all ports are up and in the aggregator, collecting and distributing
-# at both ends (bits 4 to 32 of the actor's and of the partner's state). Being in the
-# aggregator is not enough: LACP lets a port distribute only later.
-lag_ready() {
-	awk -v ports="$2" '
-		/^Slave Interface:/ { slave = 1 }
-		slave && /^MII Status: up/ { up++ }
-		/port state:/ { states++; if (int($NF / 4) % 16 == 15) good++ }
-		END { exit !(up == ports && states == 2 * ports && good == states) }' "/proc/net/bonding/$1"
-}
+# lag_ready BOND PORTS: traffic leaves by all ports of an 802.3ad bond
+lag_ready() { awk -f "$repo/bench/lab/guest/lag-ready" ports="$2" lag=lacp "/proc/net/bonding/$1"; }
 
 # wait_until SECONDS COMMAND...: poll until COMMAND exits 0; 1 after SECONDS.
 wait_until() {

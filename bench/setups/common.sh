@@ -7,7 +7,8 @@
 #   ports                 the service's ports, public one first (guest only)
 #   refuses               instead of the rest: why the lab cannot run it
 # and defines
-#   setup_network         from unconfigured NICs to a bond with the address
+#   setup_network         from unconfigured NICs to a bond with the address; below
+#                         802.3ad by layer3+4, for those that bring no own
 #   setup_server          from there to a listening server
 #   setup_down            the reverse; below for all that bring no own
 #
@@ -26,6 +27,12 @@ server=${SERVER:-lighttpd}
 bond=bond0		# or the team
 servers=()		# pids, CPU 0's first where each CPU has one
 holders=()		# pids of steer's, which hold BPF programs
+
+# The careful administrator's, unless a set-up brings its own.
+setup_network() {
+	stock_bond 802.3ad layer3+4
+	pin_irqs
+}
 
 setup_up() {
 	setup_network
@@ -73,7 +80,7 @@ pin_irqs() {
 
 # stock_bond MODE [POLICY]: bond0 over all NICs, and wait until it can carry traffic
 stock_bond() {
-	local nic ports=
+	local nic i
 	modprobe bonding max_bonds=0
 	# Bonding's own number of queues, or what rr-queue-id needs for many slaves.
 	ip link add bond0 numtxqueues $((LAB_NICS < 16 ? 16 : LAB_NICS + 1)) type bond mode "$1" miimon 100 ${2:+lacp_rate fast xmit_hash_policy "$2"}
@@ -84,11 +91,10 @@ stock_bond() {
 	ip address add "$LAB_SERVER/24" dev bond0
 	[[ $1 == 802.3ad ]] || return 0
 	for ((i = 0; i < 150; i++)); do
-		ports=$(< /sys/class/net/bond0/bonding/ad_num_ports)
-		((ports == LAB_NICS)) && return
+		awk -f "$LAB_REPO/bench/lab/guest/lag-ready" ports="$LAB_NICS" lag=lacp /proc/net/bonding/bond0 && return
 		sleep 0.1
 	done
-	echo "bond0: $ports of $LAB_NICS ports in the aggregator after 15 s" >&2
+	echo "bond0: not all of $LAB_NICS ports distribute after 15 s" >&2
 	return 1
 }
 

@@ -12,11 +12,6 @@ for ((k = 0; k < ${LAB_CPUS:-0}; k++)); do
 	ports+=($((8000 + 8 * k)))
 done
 
-setup_network() {
-	stock_bond 802.3ad layer3+4
-	pin_irqs
-}
-
 setup_server() {
 	instance_per_core port
 	nft -f - <<-END

@@ -13,9 +13,4 @@ lag=lacp
 kernel=stock
 ports=(80)
 
-setup_network() {
-	stock_bond 802.3ad layer3+4
-	pin_irqs
-}
-
 setup_server() { sk_lookup_listeners; }
