@@ -231,15 +231,9 @@ get_rps() {
 	read_file "$REPLY" && list_mask_short "$REPLY"
 }
 
-# A 6.12 kernel built for up to 64 CPUs refuses 0 by chance: store_rps_map() looks at
-# bits of its mask that it never set. Nothing is wrong if the value is there already.
 set_rps() {
-	local file
 	queue_file "$1" rps_cpus
-	file=$REPLY
-	put "$2" "$file" && return
-	get_rps "$1" && [[ $REPLY == "$2" ]] ||
-		die "$file: kernel refused '$2' with \"$PUT_SAID\"; see dmesg for its reason"
+	must_put "$2" "$REPLY"
 }
 
 # Transmit steering: the kernel answers ENOENT on a NIC with a single queue.
