@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <linux/futex.h>
+#include <unistd.h>
 
 #define MARK(code) __asm__ volatile(".byte 0x0f,0x1f,0x84,0x00," #code ",0x57,0x51,0x00" ::: "memory")
 #define LINE __attribute__((aligned(64)))
@@ -128,12 +131,83 @@ static void data(int me)
 			(void)sweep[k].word[0];
 }
 
+/* 64 MiB of data, twice the shared cache: 1,048,576 lines come from memory each op. */
+static void memory(int me)
+{
+	static struct cell sweep[1 << 20];
+
+	(void)me;
+	for (int i = 0; i < ops; i++)
+		for (int k = 0; k < 1 << 20; k++)
+			(void)sweep[k].word[0];
+}
+
+/*
+ * Core 0 writes 4 MiB, four times its second level; core 1 then reads the first and the
+ * last 64 KiB. What core 0 wrote first has left its caches: 1,024 lines from the shared
+ * one. What it wrote last is still its own: 1,024 transfers. When core 0 writes these
+ * 2,048 again they are core 1's only: an upgrade each, with the data. The 63,488 others
+ * it finds in the shared cache. The two lines by which they wait add one of each.
+ */
+enum { LINES = 65536, EDGE = 1024 };
+static struct cell written[LINES];
+
+static void evict(int me)
+{
+	for (int i = 0; i < ops; i++) {
+		if (!me) {
+			for (int k = 0; k < LINES; k++)
+				written[k].word[0] = i;
+			turn.word[0] = i + 1;
+			wait_for(&other.word[0], i + 1);
+		} else {
+			wait_for(&turn.word[0], i + 1);
+			for (int k = 0; k < EDGE; k++)
+				(void)written[k].word[0];
+			for (int k = LINES - EDGE; k < LINES; k++)
+				(void)written[k].word[0];
+			other.word[0] = i + 1;
+		}
+	}
+}
+
+static void work(void)
+{
+	for (int i = 0; i < ops; i++)
+		__asm__ volatile(".rept 100\nnop\n.endr");
+}
+
+/* Core 1 works, core 0 spins with PAUSE until it has: both are busy for as long. */
+static void spin(int me)
+{
+	if (me) {
+		work();
+		turn.word[0] = 1;
+	} else {
+		wait_for(&turn.word[0], 1);
+	}
+}
+
+/* Core 1 works, core 0 sleeps until it has: idle for as long as the other is busy. */
+static void sleeper(int me)
+{
+	if (me) {
+		work();
+		turn.word[0] = 1;
+		syscall(SYS_futex, &turn.word[0], FUTEX_WAKE, 1, NULL, NULL, 0);
+	} else {
+		while (!turn.word[0])
+			syscall(SYS_futex, &turn.word[0], FUTEX_WAIT, 0, NULL, NULL, 0);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(int me);
 } cases[] = {
 	{ "pingpong", pingpong }, { "counter", counter }, { "private", private }, { "false", false_sharing },
 	{ "lock", lock }, { "readmostly", read_mostly }, { "code", code }, { "data", data },
+	{ "memory", memory }, { "evict", evict }, { "spin", spin }, { "sleep", sleeper },
 };
 static void (*run)(int me);
 
@@ -182,8 +256,12 @@ int main(void)
 			reboot(RB_POWER_OFF);
 	MARK(3);
 	wait_for(&ready.word[0], cores - 1);
-	if (run == data || run == code)	/* the first pass fills the caches */
+	/* The first pass fills the caches. */
+	if (run == data || run == code || run == memory)
 		run(0);
+	else if (run == evict)
+		for (int k = 0; k < LINES; k++)
+			written[k].word[0] = -1;
 	MARK(1);
 	go.word[0] = 1;
 	run(0);

@@ -30,10 +30,11 @@
  *            cycles; across dies several times that. Runs are judged at 50, 110 and 250.
  *   dram     400: about 110 ns at 3.7 GHz; AnandTech measured 113 to 134 ns on EPYC 7742,
  *            and Velten et al. (arXiv 2204.03290) the like on Rome and Cascade Lake
- *   upgrade  7/11 of c2c: a round trip to the directory and the sharers without data; no
- *            published figure, so it moves with c2c
+ *   upgrade  7/11 of c2c, at least llc: a round trip to the directory, which is beside the
+ *            last level, and to the sharers, with or without data; no published figure, so
+ *            it moves with c2c
  *   cpi      0.5: a constant, so that only what moves between cores makes a difference
- *   client_cpi  0.1: the clients are no part of the machine; they are made fast enough to
+ *   client_cpi  0.02: the clients are no part of the machine; they are made fast enough to
  *            keep the server's cores busy, as a load generator must be
  */
 static const struct preset presets[] = {
@@ -41,7 +42,7 @@ static const struct preset presets[] = {
 		.name = "zen4",
 		.l1i_kib = 32, .l1i_ways = 8, .l1d_kib = 32, .l1d_ways = 8,
 		.l2_kib = 1024, .l2_ways = 8, .llc_kib = 32768, .llc_ways = 16,
-		.cpi = 0.5, .client_cpi = 0.1, .l2 = 14, .llc = 50, .c2c = 110, .dram = 400, .upgrade = 70,
+		.cpi = 0.5, .client_cpi = 0.02, .l2 = 14, .llc = 50, .c2c = 110, .dram = 400, .upgrade = 70,
 	},
 };
 
@@ -342,7 +343,7 @@ void model_access(struct vcpu *vc, uint64_t phys, uint64_t vaddr, unsigned int s
 			} else if (others && write) {
 				count(vc, upgrade);
 				transfer_of(number, vc->block, vaddr)->upgrade++;
-				cost = opt.preset.upgrade > opt.preset.llc ? opt.preset.upgrade : opt.preset.llc;
+				cost = opt.preset.upgrade;
 			} else if (others) {
 				count(vc, llc);
 				cost = opt.preset.llc;

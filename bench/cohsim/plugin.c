@@ -422,11 +422,13 @@ static int parse(int argc, char **argv)
 		}
 	}
 	opt.preset = *named;
-	if (cost[2] && !cost[4])
-		cost[4] = (cost[2] * 7 + 5) / 11;
 	for (k = 0; k < 5; k++)
 		if (cost[k])
 			*cost_field[k] = cost[k];
+	if (cost[2] && !cost[4])
+		opt.preset.upgrade = (cost[2] * 7 + 5) / 11;
+	if (opt.preset.upgrade < opt.preset.llc)
+		opt.preset.upgrade = opt.preset.llc;
 	if (!opt.out)
 		return refuse("out=FILE is missing: where the result goes");
 	if (!opt.servers)

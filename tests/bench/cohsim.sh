@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: the cost model counts what is known to happen: a line handed round, one
 #       counter for all, none shared, false sharing, a lock, a read-mostly line,
-#       code and data larger than a cache; equal seeds give equal output
+#       code and data larger than a cache, written lines that left it, spinning and sleeping; equal seeds give equal output
 # Suite: unit
 #
 # Each case is a guest of its own whose only process (bench/cohsim/kat.c) runs the
@@ -24,7 +24,7 @@ guest() {	# guest NAME CASE CORES OPS PLUGIN_OPTION...
 	shift 4
 	(($#)) && options=$(printf ',%s' "$@")
 	timeout 120 qemu-system-x86_64 -M q35 -accel tcg,thread=single,tb-size=256 -icount shift=1,sleep=off -seed 1 \
-		-rtc base=2026-01-01,clock=vm 		-cpu qemu64,+rdrand -m 256 -smp "$cores" -nodefaults -display none -no-reboot \
+		-rtc base=2026-01-01,clock=vm -cpu qemu64,+rdrand -m 256 -smp "$cores" -nodefaults -display none -no-reboot \
 		-serial "file:$name.console" -kernel "$kdir/bzImage" -initrd initramfs \
 		-append "console=ttyS0 quiet panic=-1 nokaslr no_timer_check random.trust_cpu=on tsc=nowatchdog clocksource=tsc case=$case cores=$cores ops=$ops" \
 		-plugin "$plugin,out=$name.jsonl$options" > "$name.qemu" 2>&1
@@ -61,6 +61,8 @@ jobs_of() {
 	guest lock lock 2 60000
 	guest false false 2 60000
 	guest code code 1 100
+	guest memory memory 1 3
+	guest sleep sleep 2 200000
 }
 jobs_of &
 guest counter-q10 counter 8 4000 quantum=10
@@ -70,6 +72,8 @@ guest readmostly readmostly 8 500
 guest again readmostly 8 500
 guest seed readmostly 8 500 seed=2
 guest data data 1 100
+guest evict evict 2 100
+guest spin spin 2 200000
 wait
 
 # pingpong: an op is one turn of each of the two
@@ -85,6 +89,8 @@ counts lock 120000 c2c=3 upgrade=1
 counts readmostly 500 c2c=8 upgrade=8 llc=6
 counts code 100 l1i_miss=2048 c2c=0
 counts data 100 l1d_miss=4096 c2c=0
+counts memory 3 dram=1048576 c2c=0
+counts evict 100 c2c=1026 upgrade=2050 llc=64512
 
 check "the same seed twice: the same output, byte for byte" cmp readmostly.jsonl again.jsonl
 seed_of() { grep -v '"record":"run"' "$1.jsonl"; }
@@ -95,14 +101,32 @@ else
 fi
 counts seed 500 c2c=8 upgrade=8
 
-# The core's cycles are its instructions' and its events' at the stated costs.
-# shellcheck disable=SC2016	# jq's variables
-check "cycles are the sum of what was counted" jq -es '
-	(.[] | select(.record == "run") | .cost) as $c |
-	[.[] | select(.record == "vcpu" and .role == "server")] | all(
-		(.insns * $c.cpi + (.l1d_miss + .l1i_miss - .l2_miss) * $c.l2 + .llc * $c.llc + .dram * $c.dram +
-		 .c2c * $c.c2c + .upgrade * $c.upgrade + .dma * $c.llc + .wait_cycles) as $sum |
-		.cycles / $sum | . > 0.97 and . < 1.03)' counter.jsonl
+time_of() {	# time_of NAME CPU FIELD
+	jq -s --arg f "$3" --argjson cpu "$2" '.[] | select(.record == "vcpu" and .vcpu == $cpu) | .[$f]' "$1.jsonl"
+}
+alike() {	# alike TEXT A B: within 3 per cent
+	if awk -v a="$2" -v b="$3" 'BEGIN { exit !(b > 0 && a / b > 0.97 && a / b < 1.03) }'; then
+		ok "$1"
+	else
+		not_ok "$1" "$2 and $3"
+	fi
+}
+alike "a core that spins is as long busy as the one it waits for" "$(time_of spin 0 cycles)" "$(time_of spin 1 cycles)"
+alike "a core that sleeps: what it worked and its idle time are as long" \
+	"$(($(time_of sleep 0 idle_cycles) + $(time_of sleep 0 cycles)))" "$(time_of sleep 1 cycles)"
+check "and most of it was idle" test "$(($(time_of sleep 0 idle_cycles) * 10))" -gt "$(($(time_of sleep 1 cycles) * 8))"
+
+# The core's cycles are its instructions' and its events' at the stated costs. (Not so
+# for code: the next line is free if the second level has it.)
+for name in counter readmostly false lock data memory evict; do
+	# shellcheck disable=SC2016	# jq's variables
+	check "$name: cycles are the sum of what was counted" jq -es '
+		(.[] | select(.record == "run") | .cost) as $c |
+		[.[] | select(.record == "vcpu" and .role == "server")] | all(
+			(.insns * $c.cpi + (.l1d_miss + .l1i_miss - .l2_miss) * $c.l2 + .llc * $c.llc + .dram * $c.dram +
+			 .c2c * $c.c2c + .upgrade * $c.upgrade + .dma * $c.llc + .wait_cycles) as $sum |
+			.cycles / $sum | . > 0.97 and . < 1.03)' "$name.jsonl"
+done
 check "functions add up to the cores" jq -es '
 	([.[] | select(.record == "vcpu" and .role == "server") | .insns] | add) ==
 	([.[] | select(.record == "function") | .insns] | add)' readmostly.jsonl

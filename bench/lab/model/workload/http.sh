@@ -8,17 +8,26 @@ workload_up() {
 	setup_up
 }
 
+gate_full() { [[ $(grep -c -- '-> FLOCK' /proc/locks) == "$1" ]]; }
+
+# Their start is no part of the load, so all wait at a lock until all are there.
 load() {	# load PHASE REQUESTS: of each client; replies are counted in ab.PHASE.K
-	local k=0 address pids=() pid
+	local gate k=0 address pids=() pid
+	exec {gate}> /run/gate
+	flock "$gate"
 	for address in $LAB_CLIENTS; do
-		in_clients taskset -c "$(client_cpu $k)" ab -q -r -B "$address" -c "$LAB_CONCURRENCY" -n "$2" \
-			"http://$LAB_SERVER/f$LAB_FILE" > "$LAB_OUT/ab.$1.$k" 2>&1 &
+		in_clients taskset -c "$(client_cpu $k)" flock -s -F /run/gate ab -q -r -B "$address" -c "$LAB_CONCURRENCY" -n "$2" \
+			"http://$LAB_SERVER/f$LAB_FILE" > "$LAB_OUT/ab.$1.$k" 2>&1 {gate}>&- &
 		pids+=($!)
 		k=$((k + 1))
 	done
+	until_true "all clients at the gate" gate_full $k
+	phase_begins "$1"
+	exec {gate}>&-
 	for pid in "${pids[@]}"; do
 		wait "$pid"
 	done
+	phase_ends "$1"
 }
 
 # What each link carried: from the switch to the server.

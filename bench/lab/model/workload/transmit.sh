@@ -20,7 +20,9 @@ load() {	# load PHASE PACKETS: from each core; what was sent goes to pktgen.PHAS
 		[[ -e /proc/net/pktgen/$dev ]] || pktgen_device "$cpu" "$dev"
 		pgset "$dev" "count $2"
 	done
+	phase_begins "$1"
 	pgset pgctrl start	# returns when all have sent theirs
+	phase_ends "$1"
 	for ((cpu = 0; cpu < LAB_CPUS; cpu++)); do
 		sed -n "s/^ *pkts-sofar: \([0-9]*\) *errors: \([0-9]*\).*/$cpu \1 \2/p" "/proc/net/pktgen/$bond@$cpu"
 	done > "$LAB_OUT/pktgen.$1"
