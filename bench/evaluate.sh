@@ -70,12 +70,16 @@ fi
 [[ -x $lab ]] || die "--lab $lab: no such program"
 [[ ! -d $out/runs || -e $out/plan.tsv ]] || die "--out $out: has a runs/ that is none of ours; choose another"
 
-# What a run depends on: everything that reaches the guest or counts in it.
+# What a run depends on: everything that reaches the guest or counts in it, this
+# machine's packages of it too.
 version() {
 	cd "$repo"
+	{ dpkg-query -W linux-source-6.12 gcc qemu-system-x86 lighttpd nginx apache2-utils 2>&1 || true; source_sums; } | sha256sum | cut -c1-12
+}
+source_sums() {
 	find affinity bonding configs ctl kernel-patches netfilter bench/cohsim bench/lab bench/setups bench/steer bench/locality.awk \
 		-type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*' ! -name 'Module.symvers' ! -name 'modules.order' 2>/dev/null |
-		sort | xargs -d '\n' sha256sum | sha256sum | cut -c1-12
+		sort | xargs -d '\n' sha256sum
 }
 
 # --- one run ---------------------------------------------------------------------

@@ -8,8 +8,9 @@
 
 def counts: ["insns","accesses","l1i_miss","l1d_miss","l2_miss","llc","dram","c2c","c2c_false","upgrade","dma","cycles"];
 def costs: [50, 110, 250];
-# The upgrade is a message to the same directory: it scales with the transfer.
-def upgrade_at($c2c): ($c2c * 7 / 11) | round;
+# The upgrade is a message to the same directory: it scales with the transfer, but is
+# no cheaper than a hit of the last level, which the directory is beside.
+def upgrade_at($c2c; $llc): [($c2c * 7 / 11 | round), $llc] | max;
 
 def need($object; $name; $what):
 	if $object[$name] == null then error("\($what): no field \"\($name)\"") else . end;
@@ -37,14 +38,14 @@ def same($name; $want; $got):
 | if $r.failed != 0 then error("run.json: \($r.failed) of \($r.requests) requests failed") else . end
 | if ($servers | length) != $r.server_cores
   then error("cohsim.jsonl: \($servers | length) server cores, run.json says \($r.server_cores)") else . end
-| if $head.cost != null and $head.cost.upgrade != upgrade_at($head.cost.c2c)
-  then error("cohsim.jsonl: upgrade cost \($head.cost.upgrade) is not what c2c \($head.cost.c2c) implies (\(upgrade_at($head.cost.c2c))); the band over costs would be wrong")
+| if $head.cost != null and $head.cost.upgrade != upgrade_at($head.cost.c2c; $head.cost.llc)
+  then error("cohsim.jsonl: upgrade cost \($head.cost.upgrade) is not what c2c \($head.cost.c2c) implies (\(upgrade_at($head.cost.c2c; $head.cost.llc))); the band over costs would be wrong")
   else . end
 | (reduce counts[] as $c ({}; .[$c] = ([$servers[][$c]] | if any(. == null) then null else add end))) as $sum
 | (if $sum.cycles == null or $sum.insns == null then error("cohsim.jsonl: a server core without cycles or insns") else . end)
 # cycles of a core as if a transfer had cost $c
 | def at($c): .cycles + (if $head.cost == null then 0 else
-	($c - $head.cost.c2c) * .c2c + (upgrade_at($c) - $head.cost.upgrade) * .upgrade end);
+	($c - $head.cost.c2c) * .c2c + (upgrade_at($c; $head.cost.llc) - $head.cost.upgrade) * .upgrade end);
   (if $head.cost == null then [null] else costs end) as $costs
 | {
 	key: $key, setup: $r.setup, variant: $asked.variant,

@@ -77,7 +77,7 @@ facts() {
 		"kernel \(all(.kernel)); quantum \(all(.quantum)); seeds \(all(.seed)); QEMU \(all(.qemu | if . == null then . else split(" ")[0] end))",
 		([all(.machine) | select(. != "")] +
 		 [map(select(.cost != null)) | first | select(. != null)
-			| "preset \(.preset), cycles: \(.cost | to_entries | map(select(.key != "c2c" and .key != "upgrade") | "\(.key) \(.value)") | join(", ")), upgrade 7/11 of c2c"]
+			| "preset \(.preset), cycles: \(.cost | to_entries | map(select(.key != "c2c" and .key != "upgrade") | "\(.key) \(.value)") | join(", ")), upgrade 7/11 of c2c, at least llc"]
 		 | join("; "))' "$data/runs.jsonl"
 }
 caveat() {
