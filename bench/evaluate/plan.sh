@@ -7,7 +7,7 @@
 # something to show. VARIANT is -, skew or nginx.
 
 readonly every_setup=(balance-rr 8023ad-l34 nft-redirect nft-stateless reuseport sk-lookup rr-queue-id rr-queue-id-bpf team-cpu
-	multiqueue flowpar-nat flowpar-bpf flowpar-reuseport)
+	multiqueue flowpar-nat flowpar-bpf flowpar-reuseport flowpar-nat-tuned)
 # Candidates for "the best that stock Linux offers".
 readonly tuned_stock=(nft-redirect nft-stateless reuseport sk-lookup rr-queue-id rr-queue-id-bpf team-cpu multiqueue)
 
@@ -38,12 +38,12 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 		lines "8023ad-l34" 1 128 "1 2 3" 110 http - 400 200
 		lines "$four" "2 4" 128 1 110 http - 100 200
 		lines "balance-rr $2 flowpar-nat" 1 128 1 110 http - 400 200
-		lines "$four" 8 128 "2 3" 110 http - 100 200
+		lines "$four flowpar-bpf flowpar-reuseport flowpar-nat-tuned reuseport sk-lookup" 8 128 "2 3" 110 http - 100 200
 		lines "balance-rr 8023ad-l34 flowpar-nat" 4 128 "1 2 3" 110 transmit - 2000 1000
-		lines "8023ad-l34 flowpar-nat" 4 128 1 "50 250" http - 100 200
+		lines "8023ad-l34 flowpar-nat" 8 128 1 "50 250" http - 100 200
 		lines "8023ad-l34 flowpar-nat" 4 128 1 110 http skew 100 200
 		lines "8023ad-l34 reuseport flowpar-nat" 8 128 1 110 http nginx 100 200
-		lines "8023ad-l34 flowpar-nat" 4 "256 2048 32768" 1 110 http - 100 100
+		lines "balance-rr 8023ad-l34 flowpar-nat" 4 "256 2048 32768" 1 110 http - 100 100
 		;;
 	esac
 	[[ $1 == full ]] || return 0
@@ -61,7 +61,7 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 seconds_of() {	# seconds_of LINE: into $seconds
 	local cores bytes workload requests warm per
 	read -r _ cores bytes _ _ workload _ requests warm <<< "$1"
-	per=40			# ms a request
+	per=27			# ms a request
 	[[ $workload == http ]] || per=3
-	seconds=$((25 + 4 * cores + cores * (requests + warm) * (per + bytes / 400) / 1000))
+	seconds=$((5 + 4 * cores + cores * (requests + warm) * (per + bytes / 400) / 1000))
 }

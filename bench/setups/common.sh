@@ -5,6 +5,7 @@
 #   lag=lacp|static       what the switch speaks
 #   kernel=stock|patched  which kernel it needs
 #   ports                 the service's ports, public one first (guest only)
+#   isolated=yes          the server's CPUs are to be isolcpus=domain (model lab only)
 #   refuses               instead of the rest: why the lab cannot run it
 # and defines
 #   setup_network         from unconfigured NICs to a bond with the address; below

@@ -11,9 +11,12 @@ done
 
 setup_network() { flowpar_bond --port "$public_port" --base-port 8000; }
 
-setup_server() {
+setup_server() { pinned_instances "$www"; }
+
+pinned_instances() {	# pinned_instances DOCROOT
 	local command k
 	server_conf /run/server.conf.in '{port}' 0
+	sed -i "s|env.FLOWPAR_DOCROOT|\"$1\"|; s|$www;|$1;|" /run/server.conf.in
 	server_command '{conf}'
 	flowparctl run --cpus "0-$((LAB_CPUS - 1))" --port-base 8000 \
 		--template /run/server.conf.in -- "${command[@]}" &

@@ -25,6 +25,7 @@ reuseport some all lighttpd
 reuseport some all nginx
 flowpar-nat all all lighttpd
 flowpar-nat all all nginx
+flowpar-nat-tuned all all lighttpd
 flowpar-bpf all all lighttpd
 flowpar-reuseport all all lighttpd'
 # shellcheck disable=SC2034
