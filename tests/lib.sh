@@ -34,6 +34,13 @@ not_ok() {	# not_ok TEXT [DETAIL]
 	[[ -z ${2:-} ]] || printf '#   %s\n' "${2//$'\n'/$'\n#   '}"
 }
 
+# as_nobody COMMAND...: in a guest, as a user who may read what root may (this repository
+# may be below /root) and nothing else.
+as_nobody() {
+	setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all,+dac_read_search \
+		--ambient-caps=-all,+dac_read_search "$@"
+}
+
 # check TEXT COMMAND...: ok if COMMAND exits 0; its output is shown if not.
 check() {
 	local text=$1 out

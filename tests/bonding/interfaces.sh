@@ -118,7 +118,7 @@ server() {
 	check "... and the log says which slave and why" logged 'bond0: \(slave eth0\): cpus: not a CPU list like 0,8-11'
 	refused "sysfs: a CPU that the machine cannot have" "out of range" write 0,4 "$cpus0"
 	refused "sysfs: not for everyone" "denied" \
-		setpriv --reuid 65534 --regid 65534 --clear-groups bash -c "echo 1 > $cpus0"
+		as_nobody bash -c "echo 1 > $cpus0"
 	refused "sysfs: other attributes stay read-only, for root too" . write 1 $sys/eth0/bonding_slave/queue_id
 	same "after all that the list is the last good one" "0-3" "$(cat "$cpus0")"
 

@@ -20,7 +20,6 @@ refused() {
 }
 
 add() { flowparctl service add --port 80 --base-port 8000 --cpus 0-1; }
-nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all "$@"; }
 # total COUNTER: its sum over the CPUs of port 80
 total() { flowparctl stats --json --port 80 | grep -o "\"$1\":[0-9]*" | awk -F: '{ n += $2 } END { print n }'; }
 ask() {	# ask CPU N: N requests of the client, sent on CPU
@@ -51,7 +50,7 @@ tcp *:80                1        8008           0           0           0       
 	same "stats --json" \
 '{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"cpu":3,"core_ports":[9008,9009],"in":0,"out":0,"attached":0,"moved":0,"missed":0,"throttled":0,"closed":0,"foreign_cpu":0,"error":0}]' \
 		"$(flowparctl stats --json --port 443 | tail -n 1)"
-	same "anybody may look" "$(flowparctl service list)" "$(nobody flowparctl service list)"
+	same "anybody may look" "$(flowparctl service list)" "$(as_nobody flowparctl service list)"
 	same "another namespace has none" "[]" "$(unshare -n flowparctl service list --json)"
 
 	refused "the same again" "service tcp *:80: port 80 has a service already; delete it first" add
@@ -74,7 +73,7 @@ tcp *:80                1        8008           0           0           0       
 	refused "not unicast" "service tcp 224.0.0.1:81: not a unicast address; leave it out for any" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0 --address 224.0.0.1
 	refused "no permission" "service tcp *:80: Operation not permitted; run as root, or with CAP_NET_ADMIN in the network namespace" \
-		nobody flowparctl service del --port 80
+		as_nobody flowparctl service del --port 80
 	refused "deleting what is not there" "service tcp *:443: no service of this address has port 443; flowparctl service list shows those that there are" \
 		flowparctl service del --port 443
 	refused "stats of a port without service" "--port: no service has public port 81; flowparctl service list shows those that there are" \

@@ -49,8 +49,8 @@ print("|".join(sorted("%s:%s %s %s %s %s" % (s["address"], s["port"], s["base_po
 	flowparctl service del --port 81
 
 	check_fails "without privilege: refused" 1 'not permitted' \
-		setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all flowparctl service add --port 81 --base-port 9000 --cpus 0
-	check "... though everybody may look" setpriv --reuid 65534 --regid 65534 --clear-groups flowparctl service list
+		as_nobody flowparctl service add --port 81 --base-port 9000 --cpus 0
+	check "... though everybody may look" as_nobody flowparctl service list
 	check "root of a container rules the container's namespace" unshare -Urn flowparctl service add --port 80 --base-port 8000 --cpus 0
 
 	raw
