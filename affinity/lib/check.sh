@@ -137,9 +137,17 @@ check_address() {
 
 # shellcheck disable=SC2153	# PORTS is no slip for PORT
 check_ports() {
-	local port first last range reserved owner
+	local port first last range reserved owner others=()
 	if owner=$(port_listener "$PORT"); then
 		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
+	fi
+	# All of them: the instances were started first. Some: another program's.
+	if ! ours service "$PORT" && ! ours table flowpar; then
+		for port in "${PORTS[@]}"; do
+			owner=$(port_listener "$port") || continue
+			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
+		done
+		((${#others[@]} % ${#PORTS[@]} == 0)) || die "${others[0]}"
 	fi
 	# A local connection could be given a per-core port as its own.
 	range=$(< /proc/sys/net/ipv4/ip_local_port_range)
@@ -147,7 +155,7 @@ check_ports() {
 	reserved=$(< /proc/sys/net/ipv4/ip_local_reserved_ports)
 	for port in "${PORTS[@]}"; do
 		((port < first || port > last)) || { [[ $reserved ]] && list_has "$reserved" "$port"; } ||
-			die "--base-port $BASE_PORT: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${PORTS_LIST}'"
+			die "--base-port $BASE_PORT: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}${PORTS_LIST}'"
 	done
 	if [[ $LISTEN == nat ]] && ! ours service "$PORT"; then
 		get_service "$PORT"
@@ -175,7 +183,7 @@ check_table() {
 }
 
 check_firewall() {
-	local chain rule
+	local chain rule ports i
 	if ((EUID)); then
 		warn "firewall: not looked at, only root may read it; run this as root"
 		return
@@ -184,8 +192,14 @@ check_firewall() {
 	firewall_drops "${PORTS[@]}" || return 0
 	chain=$REPLY
 	if [[ $chain == 'ip iptables-legacy INPUT' ]]; then
-		chain='iptables-legacy INPUT'
-		rule="iptables-legacy -I INPUT -i $BOND -p tcp -m multiport --dports ${PORTS_LIST} -j ACCEPT"
+		chain='iptables-legacy INPUT' rule=''
+		# A match takes 15 ports.
+		for ((i = 0; i < ${#PORTS[@]}; i += 15)); do
+			ports="${PORTS[*]:i:15}"
+			rule+="${rule:+; }iptables-legacy -I INPUT -i $BOND -p tcp -m multiport --dports ${ports// /,} -j ACCEPT"
+		done
+	elif [[ ${FW_HOOK[$chain]} == output ]]; then
+		rule="nft insert rule $chain oifname $BOND tcp sport '{ ${PORTS_LIST//,/, } }' accept"
 	else
 		rule="nft insert rule $chain iifname $BOND tcp dport '{ ${PORTS_LIST//,/, } }' accept"
 	fi
@@ -200,7 +214,10 @@ check_irqbalance() {
 		pid=${comm#/proc/} pid=${pid%/comm}
 		for nic in "${SLAVES[@]}"; do
 			nic_irqs "$nic"
-			((${#IRQS[@]})) || continue
+			((${#IRQS[@]})) || {
+				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; which those are is known once $nic is up: ask verify then"
+				return
+			}
 			banned+=$(printf ' --banirq=%s' "${IRQS[@]}")
 		done
 		# All our interrupts banned on its command line: it keeps its hands off.

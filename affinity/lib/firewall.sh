@@ -2,17 +2,19 @@
 # shellcheck shell=bash
 # Would the firewall drop the per-core ports? Reads the ruleset, changes nothing.
 #
-# Where on the flow's way: after the public port was rewritten to a per-core port,
-# before the socket: the filter chains at the input hook see the per-core port.
+# Where on the flow's way: after the public port was rewritten to a per-core port and
+# before the socket, that is filter chains at the input hook and at prerouting after
+# nf_flowpar; and between the socket and the way back, filter chains at output.
 #
-# A new TCP connection over IPv4 that comes in on the bond is walked through the
-# chains. A rule matches yes, no or maybe (it asks for something that differs from
+# A new TCP connection over IPv4 that comes in on the bond, and the answer to it, are
+# walked through the chains. A rule matches yes, no or maybe (it asks for something that differs from
 # client to client, a source address say, or that this file does not know). "Maybe"
 # never drops, since it does not drop everyone; it lets pass only if the rule names
 # the port, since then the administrator has thought of it.
 
 declare -A FW_RULES=()	# "ip filter INPUT" -> its rules, one a line
-declare -A FW_POLICY=()	# the same, base chains at the input hook only -> policy
+declare -A FW_POLICY=()	# the same, base chains on the way only -> policy
+declare -A FW_HOOK=()	# the same -> prerouting, input or output
 declare -A FW_SETS=()	# "ip filter NAME" -> elements
 FW_BASE=()		# those base chains, in order
 
@@ -50,11 +52,32 @@ firewall_read() {
 	done
 }
 
-firewall_base() {	# firewall_base "FAMILY TABLE CHAIN" "type filter hook input ..."
-	[[ $1 == @(ip|inet)\ * && $2 == *'type filter hook input '* ]] || return 0
+firewall_base() {	# firewall_base "FAMILY TABLE CHAIN" "type filter hook input priority filter; ..."
+	local hook
+	[[ $1 == @(ip|inet)\ * && $2 =~ 'type filter hook '(prerouting|input|output)' priority '([^;]*)';' ]] || return 0
+	hook=${BASH_REMATCH[1]}
+	[[ $hook != prerouting ]] || firewall_after_us "${BASH_REMATCH[2]}" || return 0
+	FW_HOOK[$1]=$hook
 	FW_BASE+=("$1")
 	FW_POLICY[$1]=accept
 	[[ $2 != *'policy drop'* ]] || FW_POLICY[$1]=drop
+}
+
+# firewall_after_us PRIORITY: as nft writes it, "raw", "mangle - 10", "-400". nf_flowpar
+# rewrites at -350, a redirect at -100.
+firewall_after_us() {
+	local name=$1 offset=0
+	[[ ! $1 =~ ^([a-z]+)\ ([+-])\ ([0-9]+)$ ]] || name=${BASH_REMATCH[1]} offset=${BASH_REMATCH[2]}${BASH_REMATCH[3]}
+	case $name in
+	raw) name=-300 ;; mangle) name=-150 ;; dstnat) name=-100 ;;
+	filter) name=0 ;; security) name=50 ;; srcnat) name=100 ;;
+	esac
+	[[ $name =~ ^-?[0-9]+$ ]] || return 0
+	if [[ ${LISTEN:-nat} == nft ]]; then
+		((name + offset > -100))
+	else
+		((name + offset > -350))
+	fi
 }
 
 # firewall_member VALUE WORDS: is VALUE in "8000", "{ 22, 8000-8100 }", "a,b", "bond*"?
@@ -120,7 +143,7 @@ firewall_match() {
 	fi
 }
 
-# firewall_rule RULE PORT: sets MATCH (yes, no, maybe), NAMED (the rule names the
+# firewall_rule RULE PORT: for FW_DIRECTION, in or out; sets MATCH (yes, no, maybe), NAMED (the rule names the
 # port) and VERDICT (words; empty if the rule has none)
 firewall_rule() {
 	local WORDS AT=0 OPERAND NEGATED before
@@ -128,28 +151,37 @@ firewall_rule() {
 	MATCH=yes NAMED='' VERDICT=()
 	while ((AT < ${#WORDS[@]})); do
 		before=$MATCH
-		case "${WORDS[AT]} ${WORDS[AT + 1]:-}" in
-		'tcp dport'|'th dport')
+		case "$FW_DIRECTION ${WORDS[AT]} ${WORDS[AT + 1]:-}" in
+		'in tcp dport'|'in th dport'|'out tcp sport'|'out th sport')
 			AT=$((AT + 2))
 			firewall_match "$2"
 			[[ $MATCH == no ]] || NAMED=yes ;;
-		'ct state')		AT=$((AT + 2)); firewall_match new ;;
-		'ip protocol'|'meta l4proto') AT=$((AT + 2)); firewall_match tcp ;;
-		'meta nfproto')		AT=$((AT + 2)); firewall_match ipv4 ;;
-		'iifname '*|'iif '*)	AT=$((AT + 1)); firewall_match "$BOND" ;;
-		'udp '*|'icmp '*|'icmpv6 '*|'ip6 '*|'sctp '*|'dccp '*|'esp '*|'ah '*|'igmp '*|'arp '*)
-			MATCH=no ;;
-		'counter '*)		AT=$((AT + 1)) ;;
-		'log '*)		AT=$((AT + 1)) ;;
-		'level '*|'group '*)	AT=$((AT + 2)) ;;
-		'accept '*|'drop '*|'reject '*|'return '*|'jump '*|'goto '*|'queue '*|'continue '*)
-			VERDICT=("${WORDS[@]:AT}")
-			AT=${#WORDS[@]} ;;
-		*)	MATCH=maybe AT=$((AT + 1)) ;;
+		'in ct state')		AT=$((AT + 2)); firewall_match new ;;
+		'out ct state')		AT=$((AT + 2)); firewall_match established ;;
+		'in iifname '*|'in iif '*|'out oifname '*|'out oif '*)
+			AT=$((AT + 1)); firewall_match "$BOND" ;;
+		*)	firewall_word ;;
 		esac
 		[[ $before == yes || $MATCH == no ]] || MATCH=maybe
 		[[ $MATCH != no ]] || return 0
 	done
+}
+
+# A word that means the same both ways.
+firewall_word() {
+	case "${WORDS[AT]} ${WORDS[AT + 1]:-}" in
+	'ip protocol'|'meta l4proto') AT=$((AT + 2)); firewall_match tcp ;;
+	'meta nfproto')		AT=$((AT + 2)); firewall_match ipv4 ;;
+	'udp '*|'icmp '*|'icmpv6 '*|'ip6 '*|'sctp '*|'dccp '*|'esp '*|'ah '*|'igmp '*|'arp '*)
+		MATCH=no ;;
+	'counter '*)		AT=$((AT + 1)) ;;
+	'log '*)		AT=$((AT + 1)) ;;
+	'level '*|'group '*)	AT=$((AT + 2)) ;;
+	'accept '*|'drop '*|'reject '*|'return '*|'jump '*|'goto '*|'queue '*|'continue '*)
+		VERDICT=("${WORDS[@]:AT}")
+		AT=${#WORDS[@]} ;;
+	*)	MATCH=maybe AT=$((AT + 1)) ;;
+	esac
 }
 
 # firewall_walk "FAMILY TABLE CHAIN" PORT: prints accept, drop or nothing
@@ -177,8 +209,10 @@ firewall_walk() {
 # firewall_drops PORT...: the first base chain that would drop one of them, into
 # REPLY, and what it does; fails if none would
 firewall_drops() {
-	local chain port answer
+	local chain port answer FW_DIRECTION
 	for chain in "${FW_BASE[@]}"; do
+		FW_DIRECTION=in
+		[[ ${FW_HOOK[$chain]} != output ]] || FW_DIRECTION=out
 		for port; do
 			answer=$(firewall_walk "$chain" "$port")
 			if [[ ${answer:-${FW_POLICY[$chain]}} == drop ]]; then

@@ -86,10 +86,10 @@ set_module() {
 	esac
 }
 
-# module_users MODULE: who but us uses it. Bonds hold no reference on bonding: it
-# would take the bonds of every network namespace along.
+# module_users MODULE: who but us uses it. Neither bonds nor services hold a reference
+# on their module: it would take those of every network namespace along.
 module_users() {
-	local bond namespace count
+	local namespace count user
 	[[ ! $DRY_RUN ]] || return 0
 	# nftables lets go of its modules a moment after the table is gone.
 	for _ in {1..10}; do
@@ -98,11 +98,17 @@ module_users() {
 		sleep 0.2
 	done
 	((count == 0)) || { echo "$count others"; return; }
-	[[ $1 == bonding ]] || return 0
 	for namespace in /run/netns/* $(lsns -t net -n -o PID | sed 's|[^0-9]*\([0-9]*\).*|/proc/\1/ns/net|'); do
-		bond=$(nsenter --net="$namespace" ip -o link show type bond 2>/dev/null | awk -F': ' '{ print $2; exit }') || continue
-		[[ ! $bond ]] || { echo "bond $bond"; return; }
+		user=$(module_objects "$1" "$namespace" 2>/dev/null) || continue
+		[[ ! $user ]] || { echo "$user"; return; }
 	done
+}
+
+module_objects() {	# module_objects MODULE NAMESPACE: one that it has there
+	case $1 in
+	bonding) nsenter --net="$2" ip -o link show type bond | awk -F': ' '{ print "bond " $2; exit }' ;;
+	nf_flowpar) nsenter --net="$2" "$FLOWPARCTL" service list | awk '$1 == "tcp" { print "service " $2; exit }' ;;
+	esac
 }
 
 # --- the bond and its slaves ----------------------------------------------------

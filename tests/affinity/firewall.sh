@@ -14,7 +14,7 @@ BOND=bond0
 
 # verdict: of the ruleset on standard input, "pass" or the chain that drops
 verdict() {
-	FW_RULES=() FW_POLICY=() FW_SETS=() FW_BASE=()
+	FW_RULES=() FW_POLICY=() FW_HOOK=() FW_SETS=() FW_BASE=()
 	firewall_read
 	if firewall_drops 8000 8008; then echo "$REPLY"; else echo pass; fi
 }
@@ -158,4 +158,28 @@ add table ip filter
 add chain ip filter INPUT { type filter hook input priority 0; policy drop; }
 add rule ip filter INPUT ip protocol tcp tcp dport { 8000,8008 } counter accept
 END
+# other WANT TEXT HOOK PRIORITY RULE...: a chain of policy drop at another hook
+other() {
+	local want=$1 text=$2 hook=$3 priority=$4
+	shift 4
+	{
+		echo 'table inet filter {'
+		echo '	chain other {'
+		echo "		type filter hook $hook priority $priority; policy drop;"
+		printf '\t\t%s\n' "$@"
+		printf '\t}\n}\n'
+	} | expect "$want" "$text"
+}
+drops='inet filter other'
+other pass 'output: answers of the per-core ports let out' output filter 'tcp sport { 22, 8000-8100 } accept'
+other pass 'output: established let out' output filter 'ct state established,related accept'
+other pass 'output: the bond let out' output filter 'oifname "bond0" accept'
+other "$drops" 'output: only the public port let out' output filter 'tcp sport { 22, 80 } accept'
+other "$drops" 'output: a port of the other end is none of ours' output filter 'tcp dport 8000-8100 drop'
+other "$drops" 'prerouting after the rewriting: only the public port let in' prerouting mangle 'tcp dport { 22, 80 } accept'
+other "$drops" 'prerouting just after it' prerouting 'raw - 10' 'tcp dport { 22, 80 } accept'
+other pass 'prerouting before it sees the public port' prerouting 'raw - 100' 'tcp dport { 22, 80 } accept'
+LISTEN=nft
+other pass 'prerouting before a redirect does too' prerouting mangle 'tcp dport { 22, 80 } accept'
+other pass 'forwarding is not on the way' forward filter 'tcp dport 22 accept'
 finish

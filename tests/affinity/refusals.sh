@@ -85,6 +85,8 @@ server() {
 		'an address that another interface has' '--address 10.77.0.1/24: eth2 has it already; remove' setup up "${up[@]}"
 	wrong 'busybox httpd -f -p 80 & pid=$!; wait_until 5 grep -q ":0050 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
 		'a public port in use' 'port 80: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that' setup up "${up[@]}"
+	wrong 'busybox httpd -f -p 8008 & pid=$!; wait_until 5 grep -q ":1F48 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
+		'one of the per-core ports in use' 'per-core port 8008: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, or choose another --base-port' setup up "${up[@]}"
 	wrong : : 'a per-core port that local connections may get' '--base-port 40000: per-core port 40000 is in ip_local_port_range' \
 		setup up "${slaves[@]}" --port 80 --base-port 40000
 	wrong "nft 'table ip flowpar { }'" 'nft delete table ip flowpar' \

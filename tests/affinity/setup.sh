@@ -115,7 +115,20 @@ server() {
 	check 'down again is fine' setup down
 	unchanged 'and changes nothing'
 
+	[[ $listen != nat ]] || others_service
 	firewall
+}
+
+# nf_flowpar may serve others by the time we are done with it.
+others_service() {
+	setup up "${up[@]}" > /dev/null
+	flowparctl service add --port 443 --base-port 9000 --cpus 0-1
+	check 'down leaves the module to a service that is not its own' \
+		grep -q '^nf_flowpar: stays loaded, in use by service \*:443$' <(setup down 2>&1)
+	check 'and the service' grep -q ' \*:443 ' <(flowparctl service list)
+	flowparctl service del --port 443
+	rmmod nf_flowpar
+	unchanged 'no more is left of it'
 }
 
 # A firewall that lets the public port in, and nothing else, as people have.
