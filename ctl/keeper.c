@@ -30,6 +30,10 @@ static _Noreturn void keep(int fd)
 	/* ^C and kill -9 -GROUP are for flowparctl, as is killall by name */
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "flowpar-keeper");
+	/* --ready-fd among them: its reader waits for the last one who has it */
+	if (fd > 3)
+		close_range(3, fd - 1, 0);
+	close_range(fd + 1, ~0u, 0);
 	do {
 		n = read(fd, &c, 1);
 	} while (n < 0 && errno == EINTR);
