@@ -50,6 +50,11 @@ packages() {	# GROUP PACKAGE WHY
 	deb    debhelper          packs the kernel
 	deb    cpio               kernel headers package
 	deb    rsync              kernel headers package
+	deb    pahole             kernel configurations with BTF, as Debian's
+	deb    zstd               compressed kernel or modules, if the configuration asks
+	deb    lz4                the same
+	deb    lzop               the same
+	deb    openssl            signed modules, if the configuration asks
 	END
 }
 
@@ -71,9 +76,21 @@ log=$XDG_CACHE_HOME/flowpar/apt.log
 mkdir -p "${log%/*}"
 echo "installing ${#missing[@]} packages (log: $log): ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
+# A web server's package would enable and start it: on port 80, for everybody.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+	trap 'rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' > "$policy"
+	chmod +x "$policy"
+fi
 # A fresh machine's package lists may be empty or old.
 if ! { apt-get update && $line; } > "$log" 2>&1; then
 	printf 'flowpar: installing failed; see %s\n' "$log" >&2
 	tail -n 5 "$log" >&2
 	exit 1
+fi
+if [[ -d /run/systemd/system ]]; then
+	for package in lighttpd nginx; do
+		[[ " ${missing[*]} " != *" $package "* ]] || systemctl -q disable "$package" >> "$log" 2>&1 || true
+	done
 fi
