@@ -125,7 +125,7 @@ set_up() {
 		done
 	done
 	client=${LAB_CLIENTS%% *}
-	check "the client answers" wait_until 20 ping -c1 -W1 "$client"
+	check "the client answers" wait_until 60 ping -c1 -W1 "$client"
 	count_packets "udp dst_port 9000"
 }
 
@@ -188,6 +188,7 @@ tcp() {
 		lab-wait "tcp-done$k"
 		counted
 		cpu=$(tail -n1 "/tmp/served$k")
+		[[ $cpu =~ ^[0-9]+$ ]] || { not_ok "... its flow lives on one CPU" "$cpu"; continue; }
 		check "... its flow lives on one CPU: $cpu" test -n "${moved[cpu]}"
 		check "... and leaves by eth$cpu alone (${moved[*]})" \
 			test $((moved[cpu] > 10 && moved[cpu] == moved[0] + moved[1] + moved[2] + moved[3])) = 1

@@ -32,7 +32,7 @@ host)
 	expect never-ready 1 'ended without posting' 'exit 0' 'echo must not run; exit 0'
 	expect kernel-warning 1 'the kernel log has reports' 'lab-ready; lab-wait client-exit; echo "WARNING: planted by a test" > /dev/kmsg'
 	expect no-verdict 2 'without a verdict' 'echo o > /proc/sysrq-trigger; kill -9 -1; poweroff -ff; sleep 100'
-	limit=15 expect timeout 2 'timeout' 'lab-ready; sleep 1000' 'sleep 1000'
+	limit=15 expect timeout 2 'timeout: not done after' 'lab-ready; sleep 1000' 'sleep 1000'
 	check_fails "a kernel that is none is named" 2 'no bzImage' "$lab" run --kernel /nonexistent --server "$0" --client "$0" --out "$test_out/x"
 	check_fails "too many NICs are refused" 2 'whole number from 1 to 24' "$lab" run --nics 25 --server "$0" --client "$0" --out "$test_out/x"
 	check_fails "a missing script is named" 2 'no such script' "$lab" run --kernel "$kernel" --server /nonexistent --client "$0" --out "$test_out/x"
