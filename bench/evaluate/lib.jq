@@ -8,7 +8,9 @@ def base_cost: 110;
 def costs: ["50", "110", "250"];
 def stock: "8023ad-l34";		# peer 2: what a careful administrator runs today
 def original_stock: "balance-rr";	# the stock side of the original experiment
-def ours: ["flowpar-nat", "flowpar-bpf", "flowpar-reuseport", "flowpar-nat-tuned"];
+def ours: ["flowpar-nat", "flowpar-bpf", "flowpar-reuseport"];
+# flowpar-nat with what no peer has been given: shows what is left, is judged by no bar.
+def tuned: "flowpar-nat-tuned";
 def flowpar: "flowpar-nat";		# flowpar as it is set up unless told otherwise
 def order: ["balance-rr", "8023ad-l34", "nft-redirect", "nft-stateless", "reuseport", "sk-lookup", "rr-queue-id", "rr-queue-id-bpf",
 	"team-cpu", "multiqueue", "flowpar-nat", "flowpar-bpf", "flowpar-reuseport", "flowpar-nat-tuned"];

@@ -47,7 +47,8 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 		;;
 	esac
 	[[ $1 == full ]] || return 0
-	lines "$four" "1 2 4" 128 "2 3" 110 http - 100 200
+	lines "$four" "2 4" 128 "2 3" 110 http - 100 200
+	lines "$four" 1 128 "2 3" 110 http - 400 200
 	lines "${every_setup[*]}" 8 128 "2 3" 110 http - 100 200
 	lines "$four" 8 128 "4 5" 110 http - 100 200
 	lines "$four" 8 128 1 "50 250" http - 100 200
