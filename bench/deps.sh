@@ -42,6 +42,7 @@ packages() {	# GROUP PACKAGE WHY
 	test   python3-yaml       YNL's generator
 	test   tcpdump            captures at the switch
 	test   curl               single requests with a chosen Host header
+	test   iputils-ping       whether two hosts reach each other
 	lab    jq                 writes run.json; reads JSON in the evaluation and tests
 	test   pahole             structure layouts, stock against patched
 	test   busybox            a small server for the set-up's tests

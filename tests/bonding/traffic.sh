@@ -125,7 +125,7 @@ set_up() {
 		done
 	done
 	client=${LAB_CLIENTS%% *}
-	check "the client answers" wait_until 60 ping -c1 -W1 "$client"
+	check "the client answers" wait_until 20 ping -c1 -W1 "$client"
 	count_packets "udp dst_port 9000"
 }
 
