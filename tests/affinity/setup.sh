@@ -121,10 +121,12 @@ server() {
 
 # nf_flowpar may serve others by the time we are done with it.
 others_service() {
+	local out
 	setup up "${up[@]}" > /dev/null
 	flowparctl service add --port 443 --base-port 9000 --cpus 0-1
+	out=$(setup down 2>&1)
 	check 'down leaves the module to a service that is not its own' \
-		grep -q '^nf_flowpar: stays loaded, in use by service \*:443$' <(setup down 2>&1)
+		grep -q '^nf_flowpar: stays loaded, in use by service \*:443$' <<< "$out"
 	check 'and the service' grep -q ' \*:443 ' <(flowparctl service list)
 	flowparctl service del --port 443
 	rmmod nf_flowpar
