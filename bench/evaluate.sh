@@ -275,11 +275,13 @@ if [[ $todo == run ]]; then
 	total=$(grep -c . <<< "$whole") n=0
 	run_all "$whole"
 fi
+spent=0
 while read -r line; do
 	read_line "$line"
 	printf '%s\t%s\n' "$key" "${line// /$'\t'}"
+	spent=$((spent + ${took[$key]:-0}))
 done <<< "$whole" > "$out/plan.tsv"
-echo "budget=$budget" > "$out/parameters"
+printf '%s\n' "budget=$budget" "minutes=$(((spent / jobs + 59) / 60))" "jobs=$jobs" > "$out/parameters"
 # Only a run of the sources as they are counts, or --keep was asked for.
 ((keep)) || echo "version=$source_version" >> "$out/parameters"
 trap - EXIT

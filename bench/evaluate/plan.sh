@@ -38,12 +38,13 @@ plan_rest() {	# plan_rest BUDGET BEST_STOCK: by cores, seeds, sizes; what depend
 		lines "8023ad-l34" 1 128 "1 2 3" 110 http - 400 200
 		lines "$four" "2 4" 128 1 110 http - 100 200
 		lines "balance-rr $2 flowpar-nat" 1 128 1 110 http - 400 200
-		lines "$four flowpar-bpf flowpar-reuseport flowpar-nat-tuned reuseport sk-lookup" 8 128 "2 3" 110 http - 100 200
+		lines "$four flowpar-bpf flowpar-nat-tuned" 8 128 2 110 http - 100 200
 		lines "balance-rr 8023ad-l34 flowpar-nat" 4 128 "1 2 3" 110 transmit - 2000 1000
 		lines "8023ad-l34 flowpar-nat" 8 128 1 "50 250" http - 100 200
 		lines "8023ad-l34 flowpar-nat" 4 128 1 110 http skew 100 200
-		lines "8023ad-l34 reuseport flowpar-nat" 8 128 1 110 http nginx 100 200
 		lines "balance-rr 8023ad-l34 flowpar-nat" 4 "256 2048 32768" 1 110 http - 100 100
+		lines "$four flowpar-bpf flowpar-nat-tuned" 8 128 3 110 http - 100 200
+		lines "8023ad-l34 reuseport flowpar-nat" 8 128 1 110 http nginx 100 200
 		;;
 	esac
 	[[ $1 == full ]] || return 0

@@ -10,7 +10,7 @@ dir=${1:?usage: report.sh DIR}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 die() { echo "report: $*" >&2; exit 2; }
 [[ -s $dir/plan.tsv ]] || die "$dir: no plan.tsv there; bench/evaluate.sh makes one"
-budget='' version=''
+budget='' version='' minutes='' jobs=''
 # shellcheck source=/dev/null
 [[ ! -r $dir/parameters ]] || . "$dir/parameters"
 data=$dir/data
@@ -98,6 +98,7 @@ readonly left_shown=40
 text() {
 	local name
 	echo "flowpar, evaluation (budget ${budget:-none}): $(wc -l < "$data/runs.jsonl") runs, $(wc -l < "$data/missing.jsonl") of the matrix not run"
+	[[ ! $minutes ]] || echo "Made in $minutes minutes, $jobs at a time."
 	caveat
 	[[ -n $version ]] || versions
 	while read -r name; do
