@@ -10,7 +10,8 @@ workload_up() {
 
 gate_full() { [[ $(grep -c -- '-> FLOCK' /proc/locks) == "$1" ]]; }
 
-# Their start is no part of the load, so all wait at a lock until all are there.
+# They are made one after the other, so all wait at a lock until all are there; what is
+# left of their start, ab's own, they do side by side.
 load() {	# load PHASE REQUESTS: of each client; replies are counted in ab.PHASE.K
 	local gate k=0 address pids=() pid
 	exec {gate}> /run/gate
