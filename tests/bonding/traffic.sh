@@ -166,7 +166,7 @@ hashing() {
 	ip link set bond0 down
 	ip link set bond0 up
 	check "the aggregator returns" wait_until 30 aggregated 4
-	check "lists outlive down and up of the bond" wait_until 10 leaves_by 0 1
+	check "lists outlive down and up of the bond" wait_until 30 leaves_by 0 1
 	policy layer2
 	own_lists
 	policy cpu-bound
