@@ -74,6 +74,10 @@ $runs as $all
 		| if $w == null then "no number"
 		  elif $w.r < 1 and $lost != [] then "\($w.r | fix(3))  not decided; \($w.p) of \($peers | length), not run: \($lost | join(", "))"
 		  else verdict($w.r; $w.r < 1; 3) + "; \($w.p), of \($peers | length) peers run" end),
+	  line("cheaper than every peer run, at c2c 50, 110 and 250"; "yes";
+		. as $f | if $measured then "no number" else
+		[costs[] as $c | $peers[] as $p | select(cyc($f; $n; $c) >= cyc($p; $n; $c)) | "\($p) at \($c)"]
+		| if $peers == [] then "no number" elif . == [] then "yes  reached" else "no  NOT reached; \(join(", "))" end end),
 	  line("same order of set-ups at c2c 50, 110, 250"; "yes";
 		flips as $x | ($x | map(select(endswith(")") | not))) as $real
 		| if ($plain | length) < 2 or $measured then "no number"

@@ -95,6 +95,7 @@ same "bar: against stock at 8 cores, 1742.5 / 572.5" "3.04  reached; 2.00..5.02 
 same "bar: against the best of the peers, 572.5 / 942.5, while some are not run" \
 	"0.607  not decided; reuseport of 3, not run: nft-redirect, nft-stateless, sk-lookup, rr-queue-id, team-cpu" "$(cell good bars 'best peer' flowpar-nat)"
 same "bar: transfers against stock's" "0.000  reached" "$(cell good bars 'c2c/req, against' flowpar-nat)"
+same "bar: cheaper than every peer at every cost" "yes  reached" "$(cell good bars 'cheaper than every' flowpar-nat)"
 # at 50: 67 between rr 702.5 and stock 1066.5, none change; balance-rr and reuseport are equal at every cost
 same "bar: the same order at every cost" "yes  reached" "$(cell good bars 'same order' flowpar-nat)"
 same "throughput: 800 requests in 0.059 M cycles of the busiest" 13,559.3 "$(cell good scaling 'flowpar-nat 8' req/Mcycle)"
