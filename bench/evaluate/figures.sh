@@ -66,6 +66,7 @@ figure_costs() {
 	set ylabel 'kilocycles per request'
 	set yrange [0:*]
 	set xtics rotate by -22 noenhanced
+	set rmargin 9	# the last name hangs over
 	set key top left horizontal
 	set boxwidth 0.26
 	plot '$data/costs' using (\$1-0.27):(\$3/1000) with boxes lc rgb '#a9cbe3' title 'c2c 50', \
