@@ -347,7 +347,7 @@ command_up() {
 		[[ ! $other ]] ||
 			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
 	fi
-	FIXED_IRQS=''	# found anew
+	FIXED_IRQS='' IRQS_LATER=''	# found anew
 	derive
 	check_all
 	if [[ ! $DRY_RUN ]]; then
@@ -363,6 +363,7 @@ command_up() {
 	configuration
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
+	[[ $DRY_RUN || ! $IRQS_LATER ]] || check_irqbalance
 }
 
 command_down() {

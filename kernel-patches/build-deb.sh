@@ -30,6 +30,7 @@ if asks MODULE_SIG; then extra+=(openssl:openssl); fi
 if asks DEBUG_INFO_BTF; then extra+=(pahole:pahole); fi
 need_tools "${build_tools[@]}" "${extra[@]}"
 
+mkdir -p "$cache"
 exec 9> "$cache/lock-deb"
 flock -n 9 || die "another build of packages runs; wait for it to end"
 rm -rf "$cache"/deb.??????	# left by a build that was killed: we hold the lock

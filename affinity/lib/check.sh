@@ -147,7 +147,7 @@ check_ports() {
 			owner=$(port_listener "$port") || continue
 			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
 		done
-		((${#others[@]} % ${#PORTS[@]} == 0)) || die "${others[0]}"
+		((${#others[@]} == 0 || ${#others[@]} == ${#PORTS[@]})) || die "${others[0]}"
 	fi
 	# A local connection could be given a per-core port as its own.
 	range=$(< /proc/sys/net/ipv4/ip_local_port_range)
@@ -183,7 +183,7 @@ check_table() {
 }
 
 check_firewall() {
-	local chain rule ports i
+	local chain rule match ports i
 	if ((EUID)); then
 		warn "firewall: not looked at, only root may read it; run this as root"
 		return
@@ -191,21 +191,24 @@ check_firewall() {
 	firewall_load
 	firewall_drops "${PORTS[@]}" || return 0
 	chain=$REPLY
-	if [[ $chain == 'ip iptables-legacy INPUT' ]]; then
-		chain='iptables-legacy INPUT' rule=''
+	if [[ $chain == 'ip iptables-legacy '* ]]; then
+		chain=${chain#ip } rule=''
+		match="-i $BOND -p tcp -m multiport --dports"
+		[[ ${FW_HOOK[ip $chain]} != output ]] || match="-o $BOND -p tcp -m multiport --sports"
 		# A match takes 15 ports.
 		for ((i = 0; i < ${#PORTS[@]}; i += 15)); do
 			ports="${PORTS[*]:i:15}"
-			rule+="${rule:+; }iptables-legacy -I INPUT -i $BOND -p tcp -m multiport --dports ${ports// /,} -j ACCEPT"
+			rule+="${rule:+; }iptables-legacy -I ${chain#* } $match ${ports// /,} -j ACCEPT"
 		done
-	elif [[ ${FW_HOOK[$chain]} == output ]]; then
-		rule="nft insert rule $chain oifname $BOND tcp sport '{ ${PORTS_LIST//,/, } }' accept"
 	else
-		rule="nft insert rule $chain iifname $BOND tcp dport '{ ${PORTS_LIST//,/, } }' accept"
+		match="iifname $BOND tcp dport"
+		[[ ${FW_HOOK[$chain]} != output ]] || match="oifname $BOND tcp sport"
+		rule="nft insert rule $chain $match '{ ${PORTS_LIST//,/, } }' accept"
 	fi
 	die "firewall: chain $chain would drop the per-core ports; let them in with: $rule"
 }
 
+# Asked again at the end of up if a NIC had no interrupts before it was up.
 check_irqbalance() {
 	local comm pid nic have banned=''
 	for comm in /proc/[0-9]*/comm; do
@@ -215,7 +218,9 @@ check_irqbalance() {
 		for nic in "${SLAVES[@]}"; do
 			nic_irqs "$nic"
 			((${#IRQS[@]})) || {
-				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; which those are is known once $nic is up: ask verify then"
+				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; which those are is known, and said, once $nic is up"
+				# shellcheck disable=SC2034	# read by up
+				IRQS_LATER=yes
 				return
 			}
 			banned+=$(printf ' --banirq=%s' "${IRQS[@]}")

@@ -7,10 +7,10 @@
 # nf_flowpar; and between the socket and the way back, filter chains at output.
 #
 # A new TCP connection over IPv4 that comes in on the bond, and the answer to it, are
-# walked through the chains. A rule matches yes, no or maybe (it asks for something that differs from
-# client to client, a source address say, or that this file does not know). "Maybe"
-# never drops, since it does not drop everyone; it lets pass only if the rule names
-# the port, since then the administrator has thought of it.
+# walked through the chains. A rule matches yes, no or maybe (it asks for something
+# that differs from client to client, a source address say, or that this file does not
+# know). "Maybe" never drops, since it does not drop everyone; it lets pass only if the
+# rule names the port, since then the administrator has thought of it.
 
 declare -A FW_RULES=()	# "ip filter INPUT" -> its rules, one a line
 declare -A FW_POLICY=()	# the same, base chains on the way only -> policy
@@ -143,8 +143,8 @@ firewall_match() {
 	fi
 }
 
-# firewall_rule RULE PORT: for FW_DIRECTION, in or out; sets MATCH (yes, no, maybe), NAMED (the rule names the
-# port) and VERDICT (words; empty if the rule has none)
+# firewall_rule RULE PORT: for FW_DIRECTION, in or out; sets MATCH (yes, no, maybe),
+# NAMED (the rule names the port) and VERDICT (words; empty if the rule has none)
 firewall_rule() {
 	local WORDS AT=0 OPERAND NEGATED before
 	read -ra WORDS <<< "$1"
