@@ -163,6 +163,8 @@ struct flowpar_place {
  */
 enum flowpar_verdict {
 	FLOWPAR_V_NOT_OURS,
+	/* A fragment, kept until the others come. */
+	FLOWPAR_V_STOLEN,
 	FLOWPAR_V_IN,
 	FLOWPAR_V_OUT,
 	FLOWPAR_V_CLOSED,
@@ -200,6 +202,7 @@ struct flowpar_service *flowpar_service_get(const struct net *net,
 					    const struct flowpar_service *key);
 struct flowpar_service *flowpar_service_find(const struct net *net, __be32 address,
 					     u16 port);
+bool flowpar_service_has_address(const struct net *net, __be32 address);
 void flowpar_services_release(struct net *net);
 
 /* nf_flowpar_packet.c */

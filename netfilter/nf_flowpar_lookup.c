@@ -167,7 +167,7 @@ bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
  */
 static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool syn)
 {
-	long full = DIV_ROUND_UP(READ_ONCE(flowpar_search_budget), HZ);
+	long full = DIV_ROUND_UP_ULL(READ_ONCE(flowpar_search_budget), HZ);
 	unsigned long now = jiffies;
 
 	if (this->budget_jiffy != now) {

@@ -4,19 +4,18 @@
  * Where the rewriting sits on a packet's way, relative to conntrack, which sees only
  * per-core ports and so sees both directions of a flow alike:
  *
- *   in      PRE_ROUTING   defrag -400 | public -> per-core -350 | raw -300 | conntrack
+ *   in      PRE_ROUTING   [conntrack's defrag -400] | public -> per-core -350 | raw -300 | conntrack
  *   local   LOCAL_OUT     the same, for clients on this host
  *   out     POST_ROUTING  ... | NAT | helpers | per-core -> public | confirm
  *
- * This file: module, namespaces, hooks. Process context. A namespace has hooks, and
- * defragmentation on its account, exactly while it has services.
+ * This file: module, namespaces, hooks. Process context. A namespace has hooks exactly
+ * while it has services.
  */
 #include <linux/module.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/random.h>
 #include <net/genetlink.h>
-#include <net/netfilter/ipv4/nf_defrag_ipv4.h>
 
 #include "nf_flowpar.h"
 #include "nf_flowpar_nl.h"
@@ -58,16 +57,7 @@ static const struct nf_hook_ops flowpar_hooks[] = {
  */
 int flowpar_hooks_register(struct net *net)
 {
-	int err;
-
-	err = nf_defrag_ipv4_enable(net);
-	if (err)
-		return err;
-
-	err = nf_register_net_hooks(net, flowpar_hooks, ARRAY_SIZE(flowpar_hooks));
-	if (err)
-		nf_defrag_ipv4_disable(net);
-	return err;
+	return nf_register_net_hooks(net, flowpar_hooks, ARRAY_SIZE(flowpar_hooks));
 }
 
 /**
@@ -80,7 +70,6 @@ int flowpar_hooks_register(struct net *net)
 void flowpar_hooks_unregister(struct net *net)
 {
 	nf_unregister_net_hooks(net, flowpar_hooks, ARRAY_SIZE(flowpar_hooks));
-	nf_defrag_ipv4_disable(net);
 }
 
 static int __net_init flowpar_net_init(struct net *net)

@@ -35,9 +35,7 @@ static __always_inline bool flowpar_flow_parse(const struct sk_buff *skb,
 	const struct tcphdr *th;
 	struct tcphdr buf;
 
-	/* Raw sockets send any header; a fragment here means that defragmentation was
-	 * declined for it, and then its sender wants it untouched.
-	 */
+	/* Raw sockets send any header, and fragments too, which are theirs to send. */
 	if (iph->protocol != IPPROTO_TCP || iph->ihl < 5 || ip_is_fragment(iph))
 		return false;
 
@@ -92,6 +90,27 @@ static bool flowpar_address_is_local(struct net *net, const struct net_device *d
 	return inet_addr_type_dev_table(net, dev, address) == RTN_LOCAL;
 }
 
+/* Only the first fragment has ports, so a datagram that may be a service's is put
+ * together here instead of a few steps on, in ip_local_deliver(), with whose fragments
+ * it shares its queue: services may come and go between two fragments. Most packets are
+ * whole, and pay less for this than for nf_defrag's hooks in front of ours.
+ *
+ * Return: whether @skb is a datagram now; if not, it belongs to the queue or is freed.
+ */
+static bool flowpar_defrag(struct net *net, struct sk_buff *skb)
+{
+	return !ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER);
+}
+
+static bool flowpar_fragment_may_be_ours(struct net *net, const struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return ip_is_fragment(iph) && iph->protocol == IPPROTO_TCP &&
+	       flowpar_service_has_address(net, iph->daddr) &&
+	       flowpar_address_is_local(net, skb->dev, iph->daddr);
+}
+
 /* From the home port that @place has to the right one. @skb: to attach to, or NULL. */
 static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_service *service,
 					  const struct flowpar_flow *flow,
@@ -131,8 +150,17 @@ static enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
 	 * program, which knows better.
 	 */
 	if (skb->pkt_type != PACKET_HOST || skb->sk || dev->flags & IFF_LOOPBACK ||
-	    netif_is_l3_slave(dev) || !flowpar_flow_parse(skb, &flow))
+	    netif_is_l3_slave(dev))
 		return FLOWPAR_V_NOT_OURS;
+
+	if (unlikely(!flowpar_flow_parse(skb, &flow))) {
+		if (!flowpar_fragment_may_be_ours(net, skb))
+			return FLOWPAR_V_NOT_OURS;
+		if (!flowpar_defrag(net, skb))
+			return FLOWPAR_V_STOLEN;
+		if (!flowpar_flow_parse(skb, &flow))
+			return FLOWPAR_V_NOT_OURS;
+	}
 
 	service = flowpar_service_find(net, flow.daddr, flow.dport);
 	if (!service)
@@ -239,7 +267,7 @@ static enum flowpar_verdict flowpar_out(struct net *net, struct sk_buff *skb,
 		FLOWPAR_V_OUT : FLOWPAR_V_ERROR;
 }
 
-/* @service: set unless the verdict is FLOWPAR_V_NOT_OURS */
+/* @service: set unless the verdict is FLOWPAR_V_NOT_OURS or FLOWPAR_V_STOLEN */
 static unsigned int flowpar_verdict(enum flowpar_verdict verdict,
 				    const struct flowpar_service *service,
 				    unsigned int closed)
@@ -247,6 +275,8 @@ static unsigned int flowpar_verdict(enum flowpar_verdict verdict,
 	switch (verdict) {
 	case FLOWPAR_V_NOT_OURS:
 		return NF_ACCEPT;
+	case FLOWPAR_V_STOLEN:
+		return NF_STOLEN;
 	case FLOWPAR_V_IN:
 		flowpar_count(service, FLOWPAR_IN);
 		return NF_ACCEPT;

@@ -268,6 +268,11 @@ static bool flowpar_is_core_port(const struct flowpar_service *service, u16 port
 	return (port - service->base) % service->stride < service->per_core;
 }
 
+static bool flowpar_match_address(const struct flowpar_match *match, __be32 address)
+{
+	return match->address ? match->address == address : !ipv4_is_loopback(address);
+}
+
 /**
  * flowpar_service_find - the service that a local address and port belong to
  * @net: the namespace
@@ -289,11 +294,31 @@ struct flowpar_service *flowpar_service_find(const struct net *net, __be32 addre
 	for (match = table->match; match < table->match + table->count; match++) {
 		if (port != match->port && (port < match->first || port > match->last))
 			continue;
-		if (match->address ? match->address != address :
-				     ipv4_is_loopback(address))
+		if (!flowpar_match_address(match, address))
 			continue;
 		if (port == match->port || flowpar_is_core_port(match->service, port))
 			return match->service;
 	}
 	return NULL;
+}
+
+/**
+ * flowpar_service_has_address - whether some service may be at an address
+ * @net: the namespace
+ * @address: local address
+ *
+ * Context: hooks, under rcu_read_lock().
+ */
+bool flowpar_service_has_address(const struct net *net, __be32 address)
+{
+	const struct flowpar_table *table = rcu_dereference(flowpar_net(net)->table);
+	const struct flowpar_match *match;
+
+	if (!table)
+		return false;
+
+	for (match = table->match; match < table->match + table->count; match++)
+		if (flowpar_match_address(match, address))
+			return true;
+	return false;
 }

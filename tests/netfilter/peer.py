@@ -11,6 +11,7 @@ bytes of a known pattern, paced over that time.
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS   checks every byte
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
+  peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
@@ -120,17 +121,46 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def stray(address, port, seconds):
+def raw_socket(address, port):
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
     raw.connect((address, port))
-    pseudo = socket.inet_aton(raw.getsockname()[0]) + socket.inet_aton(address)
-    pseudo += struct.pack(">HH", 6, 20)
+    return raw
+
+
+def segment_of(raw, *fields):
+    ends = raw.getsockname()[0], raw.getpeername()[0]
+    pseudo = b"".join(map(socket.inet_aton, ends)) + struct.pack(">HH", 6, 20)
+    head = struct.pack(">HHIIBBH", *fields)
+    return head + struct.pack(">HH", checksum(pseudo + head + b"\0\0\0\0"), 0)
+
+
+def fragmented(address, port):
+    raw = raw_socket(address, port)
+    raw.settimeout(3)
+    client = os.getpid() % 30000 + 10000
+    segment = segment_of(raw, client, port, 1, 0, 5 << 4, 0x02, 1000)
+    raw.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+    ends = [socket.inet_aton(end[0]) for end in (raw.getsockname(), raw.getpeername())]
+    for offset, more in ((0, 0x2000), (8, 0)):
+        part = segment[:8] if more else segment[8:]
+        raw.send(struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(part), client, more | offset // 8,
+                             64, socket.IPPROTO_TCP, 0, *ends) + part)
+    try:
+        while True:
+            got = raw.recv(2000)[20:]
+            if struct.unpack(">H", got[2:4])[0] == client:
+                print(struct.unpack(">H", got[:2])[0], "refuses" if got[13] & 0x04 else "accepts")
+                return
+    except TimeoutError:
+        print("silence")
+
+
+def stray(address, port, seconds):
+    raw = raw_socket(address, port)
     end, i = time.monotonic() + float(seconds), 0
     while time.monotonic() < end:
         i += 1
-        fields = [20000 + i % 10000, port, i, i, 5 << 4, 0x10, 1000]
-        head = struct.pack(">HHIIBBH", *fields)
-        segment = head + struct.pack(">HH", checksum(pseudo + head + b"\0\0\0\0"), 0)
+        segment = segment_of(raw, 20000 + i % 10000, port, i, i, 5 << 4, 0x10, 1000)
         while True:
             try:
                 raw.send(segment)
@@ -149,7 +179,8 @@ def main():
                 serve(*map(int, arg.split(":")))
         os.wait()
         sys.exit("an instance ended")
-    commands = {"who": who, "idle": idle, "get": get, "refused": refused, "stray": stray}
+    commands = {"who": who, "idle": idle, "get": get, "refused": refused,
+                "fragmented": fragmented, "stray": stray}
     commands[command](args[0], int(args[1]), *args[2:])
 
 

@@ -61,6 +61,7 @@ server() {
 	check "... also in bulk, while the client moves between CPUs" "$peer" get "$LAB_SERVER" 80 20000000 2
 	check "a port between two cores' is nobody's" client 0 refused "$LAB_SERVER" 8001
 
+	fragments
 	# RST: core 2 has no listener, the client must see the refusal come from port 80.
 	kill "$(ss -Hltnp sport = 8016 | grep -o 'pid=[0-9]*' | cut -d= -f2 | head -1)"
 	wait "$servers" 2>/dev/null
@@ -71,6 +72,7 @@ server() {
 
 	conntrack_on
 	same "conntrack, invalid dropped in every chain: served" "$(own_cores)" "$(who_all)"
+	same "... a fragmented SYN too" "80 accepts" "$(client 2 fragmented "$LAB_SERVER" 80)"
 	check "... no packet was invalid" bash -c '! nft list table ip watch | grep -v "packets 0" | grep drop'
 	moved
 	nft delete table ip watch
@@ -82,6 +84,13 @@ server() {
 	wire
 	unload
 	remote_start over
+}
+
+# The second fragment has no port: both wait here until the datagram is whole.
+fragments() {
+	same "a SYN in two fragments is answered from the public port" "80 accepts" "$(client 2 fragmented "$LAB_SERVER" 80)"
+	same "... at a per-core port by nobody" silence "$(client 2 fragmented "$LAB_SERVER" 8016)"
+	same "... at another port by the kernel" "7000 refuses" "$(client 2 fragmented "$LAB_SERVER" 7000)"
 }
 
 established() { ss -Htn state established "sport = $1" | grep -q .; }
@@ -147,6 +156,11 @@ flood() {
 	check "the flood was throttled" test "$throttled" -gt "$searched"
 	# Two CPUs took it, one after the other.
 	check "searches stay within the budget" test "$searched" -le $(((end - start) * hz / 1000000000 + hz))
+	# As much as can be said is no less than enough.
+	echo 4294967295 > /sys/module/nf_flowpar/parameters/search_budget
+	throttled=$(counter throttled 80)
+	client 1 stray "$LAB_SERVER" 80 1
+	same "the largest budget throttles nothing" "$throttled" "$(counter throttled 80)"
 	echo 1000000 > /sys/module/nf_flowpar/parameters/search_budget
 }
 
