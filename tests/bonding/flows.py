@@ -5,8 +5,8 @@
     flows.py udp CPU ADDRESS COUNT [ROUNDS]
         from CPU, one datagram a round in each of COUNT flows that are the same
         at each call (source port 20000 + i, destination port 9000)
-    flows.py serve PORT CPUS
-        answers one connection with 4 writes from each CPU of CPUS (a count), so
+    flows.py serve PORT CPUS [ROUNDS]
+        answers one connection with ROUNDS (4) writes from each CPU of CPUS (a count), so
         the task migrates within the flow; prints the CPU that the connection's
         segments arrive on, or CPUs if it changes
     flows.py fetch ADDRESS PORT
@@ -33,7 +33,7 @@ def udp(cpu, address, count, rounds=1):
             sock.sendto(b"x", (address, 9000))
 
 
-def serve(port, cpus):
+def serve(port, cpus, rounds=4):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("", port))
@@ -43,7 +43,7 @@ def serve(port, cpus):
     conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     conn.recv(1)
     incoming = {conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU)}
-    for _ in range(4):
+    for _ in range(rounds):
         for cpu in range(cpus):
             os.sched_setaffinity(0, {cpu})
             conn.sendall(b"y" * 1000)

@@ -11,122 +11,17 @@
 # Every packet is counted at the egress of the slave that it leaves by.
 . "$(dirname "$0")/../lib.sh"
 
-flows=$repo/tests/bonding/flows.py
-sys=/sys/class/net
-seen=(0 0 0 0) sum=(0 0 0 0) moved=(0 0 0 0)
-n=64			# flows of a burst, so that a hash uses every slave
+. "$repo/tests/bonding/common.sh"
 
-cpus() {	# cpus SLAVE LIST
-	echo "$2" > "$sys/$1/bonding_slave/cpus"
-}
-
-policy() {
-	echo "$1" > $sys/bond0/bonding/xmit_hash_policy
-}
-
-own_lists() {
+# hear_on CPU: every slave interrupts CPU, so that the others learn nothing
+hear_on() {
 	local k
-	for k in 0 1 2 3; do cpus "eth$k" "$k"; done
-}
-
-no_lists() {
-	local k
-	for k in 0 1 2 3; do cpus "eth$k" ""; done
-}
-
-# count_packets MATCH: at the egress of every slave, from now on
-count_packets() {
-	local k
-	for k in 0 1 2 3; do
-		tc qdisc replace dev "eth$k" clsact
-		tc filter del dev "eth$k" egress 2>/dev/null
-		# shellcheck disable=SC2086
-		tc filter add dev "eth$k" egress protocol ip flower ip_proto $1 action pass
-	done
-	seen=(0 0 0 0)
-	now || not_ok "packets are counted"
-}
-
-now() {		# sets sum: matches at eth0..eth3 since count_packets
-	local k
-	for k in 0 1 2 3; do
-		sum[k]=$(tc -s filter show dev "eth$k" egress | awk '/Sent / { print $4; n++ } END { exit n != 1 }') || return
-	done
-}
-
-# counted: sets moved to what has left by eth0..eth3 since the last call
-counted() {
-	local k
-	now
-	for k in 0 1 2 3; do
-		moved[k]=$((sum[k] - seen[k]))
-	done
-	seen=("${sum[@]}")
-}
-
-# burst CPU [FLOWS [ROUNDS]]: sends, and sets left to "a b c d", where it left
-burst() {
-	counted
-	"$flows" udp "$1" "$client" "${2:-$n}" "${3:-1}"
-	counted
-	left=${moved[*]}
-}
-
-# leaves_by SLAVE CPU: a burst of CPU leaves by ethSLAVE, all of it
-leaves_by() {
-	local want=(0 0 0 0)
-	want[$1]=$n
-	burst "$2"
-	[[ $left == "${want[*]}" ]] || { echo "$left"; return 1; }
-}
-
-leaves_by_own() {
-	leaves_by "$1" "$1"
-}
-
-# leaves_without K: a burst of CPU K leaves, all of it, none by ethK
-leaves_without() {
-	burst "$1"
-	((moved[$1] == 0 && moved[0] + moved[1] + moved[2] + moved[3] == n)) || { echo "$left"; return 1; }
-}
-
-# spread K: all of a burst of CPU K, by every slave
-spread() {
-	local k used=0 all=0
-	burst "$1"
-	for k in 0 1 2 3; do
-		((used += moved[k] > 0, all += moved[k]))
-	done
-	((used == 4 && all == n)) || { echo "$left"; return 1; }
-}
-
-aggregated() {	# aggregated COUNT: so many ports in the active aggregator
-	grep -qx "	Number of ports: $1" /proc/net/bonding/bond0
-}
-
-sending() {
-	counted
-	((moved[0] + moved[1] + moved[2] + moved[3] > 0))
+	for k in 0 1 2 3; do irqs $k "$1"; done
 }
 
 set_up() {
-	local k
-	modprobe bonding max_bonds=0
-	ip link add bond0 type bond mode 802.3ad miimon 100 lacp_rate fast xmit_hash_policy layer3+4
-	for k in 0 1 2 3; do ip link set "eth$k" master bond0; done
-	ip address add "$LAB_SERVER/24" dev bond0
-	ip link set bond0 up
-	check "802.3ad: four ports in one aggregator" wait_until 30 aggregated 4
-	# The receiving CPU of a TCP segment is the one that its NIC interrupts.
-	local irq
-	for k in 0 1 2 3; do
-		for irq in "$(realpath "$sys/eth$k/device/..")"/msi_irqs/*; do
-			echo "$k" > "/proc/irq/${irq##*/}/smp_affinity_list"
-		done
-	done
-	client=${LAB_CLIENTS%% *}
-	check "the client answers" wait_until 20 ping -c1 -W1 "$client"
-	count_packets "udp dst_port 9000"
+	hear_on 1
+	bring_up layer3+4
 }
 
 hashing() {
@@ -177,6 +72,8 @@ hashing() {
 # it leaves by the slave of the CPU that its segments arrive on.
 tcp() {
 	local k server cpu
+	# The receiving CPU of a TCP segment is the one that its NIC interrupts.
+	own_irqs
 	count_packets "tcp src_port 5001"
 	for k in 0 1 2 3; do
 		"$flows" serve 5001 4 > "/tmp/served$k" 2>&1 &
@@ -198,6 +95,7 @@ tcp() {
 
 changes() {
 	local before rounds=300
+	hear_on 1
 	ip link set eth2 nomaster
 	ethtool -s eth2 speed 1000 duplex full 2>/dev/null
 	check "slave removed: nothing leaves by it, nothing is lost" leaves_without 2
