@@ -46,7 +46,7 @@ build_tools=(gcc:gcc make:make bc:bc flex:flex bison:bison patch:patch xz:xz-uti
 # Our files, as "source:place in the kernel tree". Each exists once, here.
 our_files() {
 	local f
-	for f in "$top"/bonding/bond_cpu_bound.[ch]; do
+	for f in "$top"/bonding/bond_cpu_bound*.[ch]; do
 		echo "$f:drivers/net/bonding/${f##*/}"
 	done
 	for f in "$top"/netfilter/*.[ch] "$top"/netfilter/{Kbuild,Kconfig}; do

@@ -122,8 +122,8 @@ bring_up() {
 	for k in 0 1 2 3; do ip link set "eth$k" master bond0; done
 	ip address add "$LAB_SERVER/24" dev bond0
 	ip link set bond0 up
-	check "802.3ad: four ports in one aggregator" wait_until 30 aggregated 4
+	check "802.3ad: four ports in one aggregator" wait_until 60 aggregated 4
 	client=${LAB_CLIENTS%% *}
-	check "the client answers" wait_until 20 ping -c1 -W1 "$client"
+	check "the client answers" wait_until 60 ping -c1 -W1 "$client"
 	count_packets "udp dst_port 9000"
 }

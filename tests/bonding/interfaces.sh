@@ -103,6 +103,12 @@ server() {
 	same "... in a dump of all links" "eth0 0,2-3"$'\n'"eth1 1,3" "$("$nl" dump bond0)"
 	same "/proc shows each slave's list" "Slave CPUs: 0,2-3"$'\n'"Slave CPUs: 1,3" \
 		"$(grep 'Slave CPUs' /proc/net/bonding/bond0)"
+	same "... and what CPUs have learned" "Learned CPUs: none"$'\n'"Learned CPUs: none" \
+		"$(grep 'Learned CPUs' /proc/net/bonding/bond0)"
+	same "sysfs too" "" "$(cat $sys/eth0/bonding_slave/cpus_learned)"
+	refused "... read-only, for root too" . write 0 $sys/eth0/bonding_slave/cpus_learned
+	same "netlink: the policy's statistics" "listed shared learned node any relearned" \
+		"$("$repo/tests/bonding/xstats.py" bond0 | awk '{ print $1 }' | paste -sd' ')"
 	check "every CPU the machine can have" write "$(cat /sys/devices/system/cpu/possible)" "$cpus0"
 	same "a list is kept in its shortest form" "0-3" "$(write 3,2,1,0,0 "$cpus0"; cat "$cpus0")"
 
@@ -140,7 +146,8 @@ server() {
 	write layer2 $sys/bond0/bonding/xmit_hash_policy
 	write 1 "$cpus1"
 	same "without the policy a list is kept" "1" "$(cat "$cpus1")"
-	check "... and not shown in /proc" bash -c '! grep -q "Slave CPUs" /proc/net/bonding/bond0'
+	check "... and not shown in /proc" bash -c '! grep -q -E "(Slave|Learned) CPUs" /proc/net/bonding/bond0'
+	refused "... and no statistics are reported" "no statistics of the policy" "$repo/tests/bonding/xstats.py" bond0
 	ip link del bond0
 	check "the module goes" rmmod bonding
 }

@@ -74,6 +74,13 @@ for s in "${structs[@]}"; do
 	same "struct $s: each member is where it was" "" "$moved"
 done
 same "struct bond_params: has no other" "$(cat "$test_out/bond_params.stock")" "$(cat "$test_out/bond_params.patched")"
+# new STRUCT: the members that stock has not, in their order
+new() {
+	grep -vxFf "$test_out/$1.stock" "$test_out/$1.patched" | awk '{ print $3 }' | paste -sd' '
+}
+same "struct slave: what is new" "cpus cpu_bound_id" "$(new slave)"
+same "struct bonding: what is new" "cpu_bound" "$(new bonding)"
+same "struct bond_up_slave: what is new, in a hole" "cpu_map" "$(new bond_up_slave)"
 for s in slave bonding; do
 	last=$(tail -n1 "$test_out/$s.stock" | cut -d' ' -f1)
 	early=$(grep -vxFf "$test_out/$s.stock" "$test_out/$s.patched" | awk -v last="$last" '$1 < last')
