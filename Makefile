@@ -3,16 +3,17 @@
 CPUS ?= 4
 NICS ?= $(CPUS)
 VARIANT ?= patched
+BASE ?= 6.12
 # A relative XDG_CACHE_HOME is invalid and ignored, as its specification says.
 CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/flowpar
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  CPUS=N NICS=N for demo; T=PATTERN for the tests; V=1 shows their output"
+	@echo "  CPUS=N NICS=N for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; V=1 shows their output"
 
 demo: ## build the kernel, boot the lab, run and draw the comparison (CPUS=4)
-	@bench/deps.sh kernel ctl lab bench
-	@bench/run-ab.sh --out out/demo --cpus $(CPUS) --nics $(NICS) $(if $(filter 1,$(NICS)),,--cut)
+	@bench/deps.sh kernel $(BASE) ctl lab bench
+	@bench/run-ab.sh --out out/demo --base $(BASE) --cpus $(CPUS) --nics $(NICS) $(if $(filter 1,$(NICS)),,--cut)
 
 test: ## the test suite; T=PATTERN runs a part of it
 	@bench/deps.sh
@@ -20,7 +21,7 @@ test: ## the test suite; T=PATTERN runs a part of it
 
 test-debug: ## the suite on the debug kernel: KASAN, lockdep, kmemleak
 	@bench/deps.sh
-	@LAB_KERNEL=debug tests/run --suite test --suite debug $(T)
+	@LAB_KERNEL=debug-$(BASE) tests/run --suite test --suite debug $(T)
 
 test-long: ## what does not fit into `make test`
 	@bench/deps.sh
@@ -29,13 +30,13 @@ test-long: ## what does not fit into `make test`
 test-list: ## every test with its suite and the rule it checks
 	@tests/run --list $(T)
 
-kernel: ## the lab's kernel into the cache (VARIANT=patched, stock or debug)
-	@bench/deps.sh kernel
-	@kernel-patches/build.sh $(VARIANT)
+kernel: ## the lab's kernel into the cache (VARIANT=patched, stock or debug; BASE=6.12 or 6.1)
+	@bench/deps.sh kernel $(BASE)
+	@kernel-patches/build.sh $(VARIANT)-$(BASE)
 
 kernel-deb: ## Debian packages of the patched kernel (CONFIG=/boot/config-...)
-	@bench/deps.sh kernel deb
-	@kernel-patches/build-deb.sh $(CONFIG)
+	@bench/deps.sh kernel $(BASE) deb
+	@kernel-patches/build-deb.sh --base $(BASE) $(CONFIG)
 
 ctl: ## flowparctl into out/bin
 	@bench/deps.sh ctl
@@ -45,16 +46,16 @@ modules: ## nf_flowpar.ko for the running kernel, into netfilter/
 	$(MAKE) -C /lib/modules/$(shell uname -r)/build M=$(CURDIR)
 
 bench: ## the evaluation on modelled cores: all set-ups (an hour; QUICK=1 10 minutes, FULL=1 hours)
-	@bench/deps.sh kernel ctl lab bench
+	@bench/deps.sh kernel 6.12 ctl lab bench
 	@QUICK=$(QUICK) FULL=$(FULL) KEEP=$(KEEP) bench/evaluate.sh
 
 bench-ab: ## the two-guest benchmark at all file sizes
-	@bench/deps.sh kernel ctl lab bench
-	@bench/run-ab.sh --out out/ab --cpus $(CPUS) --nics $(NICS) --sizes all --requests 100
+	@bench/deps.sh kernel $(BASE) ctl lab bench
+	@bench/run-ab.sh --out out/ab --base $(BASE) --cpus $(CPUS) --nics $(NICS) --sizes all --requests 100
 
 lab-shell: ## a shell in the server guest with everything up
-	@bench/deps.sh kernel ctl lab bench
-	@bench/lab/lab shell --cpus $(CPUS) --nics $(NICS)
+	@bench/deps.sh kernel $(BASE) ctl lab bench
+	@bench/lab/lab shell --kernel patched-$(BASE) --cpus $(CPUS) --nics $(NICS)
 
 check: ## shellcheck, checkpatch, sparse and W=1 only
 	@$(MAKE) -s test T=kernel/s

@@ -7,7 +7,8 @@ set -euo pipefail
 
 packages() {	# GROUP PACKAGE WHY
 	cat <<-END
-	kernel linux-source-6.12  the base that kernel-patches/6.12 applies to
+	6.12   linux-source-6.12  the base that kernel-patches/6.12 applies to
+	6.1    linux-source-6.1   the base that kernel-patches/6.1 applies to
 	kernel gcc                compiles the kernel, flowparctl and the lab's programs
 	kernel libc6-dev          headers for the above, libc.a for the lab's PID 1
 	kernel make               kernel's and our build
@@ -59,7 +60,7 @@ packages() {	# GROUP PACKAGE WHY
 	END
 }
 
-(($#)) || set -- kernel ctl lab bench test
+(($#)) || set -- kernel 6.12 6.1 ctl lab bench test
 missing=()
 while read -r group package _; do
 	[[ " $* " == *" $group "* ]] || continue

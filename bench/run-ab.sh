@@ -26,13 +26,14 @@ usage: run-ab.sh [options]
   --server NAME      lighttpd or nginx, for all set-ups    (lighttpd)
   --cut              flowpar also with a link cut and restored under load
   --kernel K         one kernel for all set-ups: patched, stock, debug, DIR
+  --base X.Y         version of the kernels that set-ups ask for: 6.12 or 6.1 (6.12)
 Set-ups: $(cd "$here/setups" && echo *.sh | sed 's/common\.sh *//; s/\.sh//g')
 END
 }
 die() { echo "run-ab.sh: $*" >&2; exit 2; }
 
 out=$repo/out/ab cpus=4 nics='' nic=virtio-net setups=balance-rr,8023ad-l34,flowpar
-sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel=''
+sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel='' base=6.12
 while (($#)); do
 	case $1 in
 	--cut) cut=1; shift; continue ;;
@@ -51,6 +52,7 @@ while (($#)); do
 	--concurrency) concurrency=$2 ;;
 	--server) server=$2 ;;
 	--kernel) one_kernel=$2 ;;
+	--base) base=$2 ;;
 	*) usage >&2; die "$1: unknown option" ;;
 	esac
 	shift 2
@@ -97,7 +99,7 @@ for s in "${todo[@]}"; do
 	n=$((n + 1))
 	# shellcheck source=bench/setups/flowpar.sh
 	read -r lag kernel < <(. "$here/setups/$s.sh"; echo "$lag $kernel")
-	kernel=${one_kernel:-$kernel}
+	kernel=${one_kernel:-$kernel-$base}
 	echo "[$n/${#todo[@]}] $s: $cpus CPUs, $nics $nic NICs, $kernel kernel" >&2
 	kdir=$kernel
 	[[ $kernel == */* ]] || kdir=$("$repo/kernel-patches/build.sh" "$kernel")

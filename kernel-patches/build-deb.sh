@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Debian packages of the patched kernel for a real machine: build-deb.sh CONFIG [DIR]
+# Debian packages of the patched kernel for a real machine: build-deb.sh [--base X.Y] CONFIG [DIR]
 #
+# X.Y is 6.12, unless given, or 6.1.
 # CONFIG is a kernel configuration, such as /boot/config-$(uname -r); DIR, out/deb
 # unless given, gets the packages. Bonding and nf_flowpar become modules; else
 # the configuration is used as it is, with the defaults of options that are new.
@@ -11,6 +12,10 @@ set -euo pipefail
 # shellcheck source=kernel-patches/tree.sh
 . "$(dirname "$0")/tree.sh"
 
+if [[ ${1:-} == --base ]] && (($# > 1)); then
+	set_base "$2"
+	shift 2
+fi
 (($# == 1 || $# == 2)) || { sed -n '3s/.*: //p' "$0" >&2; exit 2; }
 config=$1 dest=${2:-$top/out/deb}
 [[ -f $config && -r $config ]] || die "$config: no such configuration; the running kernel's is /boot/config-$(uname -r)"

@@ -5,7 +5,6 @@
 #
 # Functions end the program through die(): a tree is complete or does not count.
 
-base=6.12
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/.." && pwd)
 # A relative XDG_CACHE_HOME is invalid and ignored, as its specification says.
@@ -13,8 +12,6 @@ top=$(cd "$here/.." && pwd)
 cache=$XDG_CACHE_HOME/flowpar
 # What `make V=1 test` means for us is nothing to the kernel's make.
 unset MAKEFLAGS V
-# The package's file, or one given by hand: another 6.12.y tarball.
-tarball=${FLOWPAR_LINUX_SOURCE:-/usr/src/linux-source-$base.tar.xz}
 # Tests point this at a changed copy to break the build on purpose.
 # shellcheck disable=SC2034 # for those who source this
 configs=${FLOWPAR_CONFIGS:-$top/configs}
@@ -29,6 +26,19 @@ die() {
 	say "$@"
 	exit 1
 }
+
+bases() {
+	(cd "$here" && echo [0-9]*/series) | sed 's|/series||g'
+}
+
+# set_base X.Y: which kernel all that follows is about; one of bases.
+set_base() {
+	[[ -r $here/$1/series ]] || die "$1: no such kernel; there are $(bases)"
+	base=$1
+	# The package's file, or one given by hand: another tarball of X.Y.
+	tarball=${FLOWPAR_LINUX_SOURCE:-/usr/src/linux-source-$base.tar.xz}
+}
+set_base 6.12
 
 # need_tools NAME:PACKAGE...: every missing one in one apt-get line.
 need_tools() {
@@ -65,13 +75,27 @@ series() {
 	sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "$here/$base/series"
 }
 
+package() {	# the installed source package and its version
+	dpkg-query -W -f '${Package} ${Version}' "linux-source-$base" 2>/dev/null || true
+}
+
+# version_note: a line that says what the series was made for, if this is another one.
+version_note() {
+	local made
+	made=$(sed -nE 's/.*, exactly: Debian.s (.*)\.$/\1/p' "$here/$base/README")
+	[[ -n $made ]] || die "kernel-patches/$base/README: names no package"
+	[[ $made == "$(package)" ]] ||
+		echo "$(package): kernel-patches/$base was made for $made; if all tests pass, say so in its README"
+}
+
 # Which bytes go into a tree: tree_key patched|stock
 tree_key() {
 	local f name
 	[[ -r $tarball ]] || die "$tarball: no kernel source; as root: apt-get install linux-source-$base"
 	# The package is signed and versioned, so its 150 MB need no reading here.
 	stat -Lc 'tarball %s' "$tarball"
-	dpkg-query -W -f '${Package} ${Version}\n' "linux-source-$base" 2>/dev/null || true
+	package
+	echo
 	[[ $1 != stock ]] || return 0
 	for name in $(series); do
 		sha256sum < "$here/$base/$name"
@@ -83,9 +107,12 @@ tree_key() {
 
 # unpack DIR: Debian's source in DIR.
 unpack() {
+	local is
 	mkdir -p "$1"
 	tar -C "$1" --strip-components=1 -I 'xz -T0' -xf "$tarball" ||
 		die "$tarball: cannot be unpacked; reinstall linux-source-$base, or free space in $1"
+	is=$(sed -nE 's/^(VERSION|PATCHLEVEL) = //p' "$1/Makefile" | paste -sd.)
+	[[ $is == "$base" ]] || die "$tarball: is Linux $is; give FLOWPAR_LINUX_SOURCE one of $base"
 }
 
 add_our_files() {
@@ -102,15 +129,19 @@ apply_patch() {
 		die "kernel-patches/$base/$2 does not apply to $tarball with fuzz 0:"$'\n'"$out"
 }
 
-# make_tree DIR patched|stock
-make_tree() {
+# patch_tree DIR: what is ours into an unpacked source.
+patch_tree() {
 	local name
-	unpack "$1"
-	[[ $2 != stock ]] || return 0
 	add_our_files "$1"
 	for name in $(series); do
 		apply_patch "$1" "$name"
 	done
+}
+
+# make_tree DIR patched|stock
+make_tree() {
+	unpack "$1"
+	[[ $2 == stock ]] || patch_tree "$1"
 }
 
 # set_make SRC: sets make_in to the make that builds there, with everything that

@@ -13,12 +13,12 @@ count() {	# count NAME VALUE MAX: a whole number from 1 to MAX
 	fi
 }
 
-kernel_dir() {
+kernel_dir() {	# kernel_dir NAME|DIR: a directory has a slash
 	case $1 in
-	patched|stock|debug) "$repo/kernel-patches/build.sh" "$1" ;;
-	*)	[[ -r $1/bzImage && -d $1/lib/modules ]] ||
+	*/*)	[[ -r $1/bzImage && -d $1/lib/modules ]] ||
 			die "--kernel $1: no bzImage and lib/modules there; give patched, stock, debug or a directory that kernel-patches/build.sh printed"
 		(cd "$1" && pwd) ;;
+	*)	"$repo/kernel-patches/build.sh" "$1" ;;
 	esac
 }
 
