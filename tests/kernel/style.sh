@@ -14,16 +14,20 @@ checkpatch() {
 	"$test_out/scripts/checkpatch.pl" --strict --no-tree --terse --no-summary "$@"
 }
 
-for name in $(series); do
-	check "checkpatch --strict: $name" checkpatch "$here/$base/$name"
+for base in $(bases); do
+	set_base "$base"
+	for name in $(series); do
+		check "checkpatch --strict: $base/$name" checkpatch "$here/$base/$name"
+	done
+	same "$base: series lists every patch there is" "$(cd "$here/$base" && ls ./*.patch | sed 's|^./||')" "$(series | sort)"
+	check "$base: README names the package that the series was made for" version_note
 done
 # The generated files say so; the generator's style is not ours to change.
 while read -r file; do
 	check "checkpatch --strict: ${file#"$repo"/}" checkpatch -f "$file"
 done < <(our_files | cut -d: -f1 | grep '\.[ch]$' | xargs grep -L 'Do not edit directly, auto-generated')
-same "series lists every patch there is" "$(cd "$here/$base" && ls ./*.patch | sed 's|^./||')" "$(series | sort)"
 check "no patch adds a file that could live in bonding/ or netfilter/" \
-	bash -c '! grep -l "^--- /dev/null" "$@"' _ "$here/$base"/*.patch
+	bash -c '! grep -l "^--- /dev/null" "$@"' _ "$here"/[0-9]*/*.patch
 scripts=0
 while read -r file; do
 	scripts=$((scripts + 1))
