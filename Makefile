@@ -38,6 +38,10 @@ kernel-deb: ## Debian packages of the patched kernel (CONFIG=/boot/config-...)
 	@bench/deps.sh kernel $(BASE) deb
 	@kernel-patches/build-deb.sh --base $(BASE) $(CONFIG)
 
+upstream-series: ## the patches as they would be sent for review, into out/upstream-series
+	@bench/deps.sh kernel 6.12 test
+	@kernel-patches/upstream-series.sh
+
 ctl: ## flowparctl into out/bin
 	@bench/deps.sh ctl
 	@$(MAKE) -s -C ctl
@@ -66,5 +70,5 @@ clean: ## remove out/
 clean-cache: ## remove the built kernels
 	rm -rf "$(CACHE)"
 
-.PHONY: help demo test test-debug test-long test-list kernel kernel-deb ctl modules bench bench-ab lab-shell check clean clean-cache
+.PHONY: help demo test test-debug test-long test-list kernel kernel-deb upstream-series ctl modules bench bench-ab lab-shell check clean clean-cache
 .DEFAULT_GOAL := help
