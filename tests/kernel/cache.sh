@@ -26,6 +26,13 @@ started() {	# started VARIANT: build in the background, killed or not by the cal
 
 check_fails "--print of what is not built: 1 and the place" 1 "^$cache/kernel-6.12-patched-[0-9a-f]{12}\$" "$build" --print patched
 check_fails "an unknown variant: usage" 2 '\[patched\|stock\|debug\]' "$build" fast
+check_fails "an unknown version: those there are" 1 '7\.1: no such kernel; there are 6\.1 6\.12$' "$build" patched-7.1
+mkdir "$test_out/linux"
+printf 'VERSION = 6\nPATCHLEVEL = 11\n' > "$test_out/linux/Makefile"
+tar -C "$test_out" -cJf "$test_out/linux.tar.xz" linux
+check_fails "a tarball of another version is named" 1 'linux.tar.xz: is Linux 6.11; .* one of 6.1$' \
+	env FLOWPAR_LINUX_SOURCE="$test_out/linux.tar.xz" "$build" stock-6.1
+check "... and nothing is left" nothing_left
 check_fails "no source package: names it" 1 'apt-get install linux-source-6.12' \
 	env FLOWPAR_LINUX_SOURCE=/nonexistent/linux.tar.xz "$build" stock
 
@@ -38,6 +45,10 @@ for file in lab.config flowpar.config; do
 	rm -r "$test_out/configs"
 done
 stock=$("$build" --print stock)
+for kernel in patched stock; do
+	check "$kernel of 6.1 is another kernel" test "$("$build" --print $kernel)" != "$("$build" --print $kernel-6.1)"
+done
+same "the version that is meant without one" "$a" "$("$build" --print patched-6.12)"
 check "stock and patched are two kernels" test "${a##*-}" != "${stock##*-}"
 
 cp -r "$repo/configs" "$test_out/configs"

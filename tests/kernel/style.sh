@@ -22,6 +22,14 @@ for base in $(bases); do
 	same "$base: series lists every patch there is" "$(cd "$here/$base" && ls ./*.patch | sed 's|^./||')" "$(series | sort)"
 	check "$base: README names the package that the series was made for" version_note
 done
+subjects() {	# of a series, without what only 6.1 needs
+	set_base "$1"
+	for name in $(series); do
+		sed -n '/^Subject: /,/^$/p' "$here/$base/$name" | tr -d '\n'
+		echo
+	done | grep -v 'PATCH\] netlink: '
+}
+same "6.1 has each patch that 6.12 has" "$(subjects 6.12)" "$(subjects 6.1)"
 # The generated files say so; the generator's style is not ours to change.
 while read -r file; do
 	check "checkpatch --strict: ${file#"$repo"/}" checkpatch -f "$file"

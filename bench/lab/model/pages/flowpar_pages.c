@@ -38,6 +38,10 @@
 
 #include <slab.h>
 
+#ifndef MAX_PAGE_ORDER	/* Linux 6.1 */
+#define MAX_PAGE_ORDER (MAX_ORDER - 1)
+#endif
+
 static const int *unit_size;	/* mm/percpu.c: bytes from a CPU's base */
 
 /* The frame behind a kernel address that is mapped, in the direct map or not. */
