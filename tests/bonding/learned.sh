@@ -79,16 +79,27 @@ sticking() {
 	irqs 1 1
 }
 
-# RPS moves what eth2 receives to CPU 3, and eth3's interrupt makes room.
+# Something else than the interrupt decides that CPU 3 processes what eth2 receives,
+# and eth3's interrupt makes room.
 steering() {
-	irqs 3 2
-	echo 8 > $sys/eth2/queues/rx-0/rps_cpus
-	check "RPS: the CPU that processes is the one that learns" wait_until 30 hears 2 3
-	check "... and CPU 2, where eth2 interrupts, learns eth3" wait_until 30 hears 3 2
-	echo 0 > $sys/eth2/queues/rx-0/rps_cpus
-	own_irqs
-	check "without RPS they change back" wait_until 30 hears 2 2
-	check "... both" wait_until 30 hears 3 3
+	local how pid
+	for how in "RPS" "threaded NAPI"; do
+		irqs 3 2
+		if [[ $how == RPS ]]; then
+			echo 8 > $sys/eth2/queues/rx-0/rps_cpus
+		else
+			echo 1 > $sys/eth2/threaded
+			for pid in $(pgrep '^napi/eth2-'); do taskset -cp 3 "$pid" > /dev/null; done
+		fi
+		check "$how: the CPU that processes is the one that learns" wait_until 30 hears 2 3
+		check "... and CPU 2, where eth2 interrupts, learns eth3" wait_until 30 hears 3 2
+		check "... and they send by them" leaves_by 2 3
+		echo 0 > $sys/eth2/queues/rx-0/rps_cpus
+		echo 0 > $sys/eth2/threaded
+		own_irqs
+		check "without $how they change back" wait_until 30 hears 2 2
+		check "... both" wait_until 30 hears 3 3
+	done
 }
 
 leaving() {
