@@ -67,12 +67,24 @@ struct vcpu {
 extern struct vcpu vcpus[MAX_VCPUS];
 
 /* Costs in cycles beyond a first-level hit; model.c has the table and its sources. */
+enum {
+	CPI,					/* of an instruction that hits the first level */
+	CLIENT_CPI,				/* of a client vCPU's */
+	COST_L2, COST_LLC, COST_C2C, COST_DRAM, COST_UPGRADE,
+	L1I_KIB, L1I_WAYS, L1D_KIB, L1D_WAYS, L2_KIB, L2_WAYS, LLC_KIB, LLC_WAYS,
+	PARAMETERS
+};
+
+struct parameter {
+	const char *name;			/* of the option and in the run record */
+	double min, max;
+	bool whole;
+};
+extern const struct parameter parameters[PARAMETERS];
+
 struct preset {
 	const char *name;
-	double cpi;				/* of an instruction that hits the first level */
-	double client_cpi;			/* of a client vCPU's */
-	unsigned int l1i_kib, l1i_ways, l1d_kib, l1d_ways, l2_kib, l2_ways, llc_kib, llc_ways;
-	unsigned int l2, llc, c2c, dram, upgrade;
+	double is[PARAMETERS];
 };
 
 struct options {
@@ -93,7 +105,7 @@ extern struct region region;
 
 /* model.c */
 const struct preset *preset_find(const char *name);
-int model_init(void);
+const char *model_init(void);		/* NULL, or what cannot be had */
 void model_fetch(struct vcpu *vc, uint32_t line, bool sequential);
 void model_access(struct vcpu *vc, uint64_t phys, uint64_t vaddr, unsigned int size, bool write);
 void model_device_write(uint64_t phys);

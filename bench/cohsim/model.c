@@ -40,10 +40,32 @@
 static const struct preset presets[] = {
 	{
 		.name = "zen4",
-		.l1i_kib = 32, .l1i_ways = 8, .l1d_kib = 32, .l1d_ways = 8,
-		.l2_kib = 1024, .l2_ways = 8, .llc_kib = 32768, .llc_ways = 16,
-		.cpi = 0.5, .client_cpi = 0.02, .l2 = 14, .llc = 50, .c2c = 110, .dram = 400, .upgrade = 70,
+		.is = {
+			[CPI] = 0.5, [CLIENT_CPI] = 0.02,
+			[COST_L2] = 14, [COST_LLC] = 50, [COST_C2C] = 110, [COST_DRAM] = 400, [COST_UPGRADE] = 70,
+			[L1I_KIB] = 32, [L1I_WAYS] = 8, [L1D_KIB] = 32, [L1D_WAYS] = 8,
+			[L2_KIB] = 1024, [L2_WAYS] = 8, [LLC_KIB] = 32768, [LLC_WAYS] = 16,
+		},
 	},
+};
+
+/* Any of them can be given instead of the preset's. */
+const struct parameter parameters[PARAMETERS] = {
+	[CPI] = { "cpi", 0.01, 100, false },
+	[CLIENT_CPI] = { "client_cpi", 0.01, 100, false },
+	[COST_L2] = { "l2", 1, 100000, true },
+	[COST_LLC] = { "llc", 1, 100000, true },
+	[COST_C2C] = { "c2c", 1, 100000, true },
+	[COST_DRAM] = { "dram", 1, 100000, true },
+	[COST_UPGRADE] = { "upgrade", 1, 100000, true },
+	[L1I_KIB] = { "l1i_kib", 1, 1048576, true },
+	[L1I_WAYS] = { "l1i_ways", 1, 64, true },
+	[L1D_KIB] = { "l1d_kib", 1, 1048576, true },
+	[L1D_WAYS] = { "l1d_ways", 1, 64, true },
+	[L2_KIB] = { "l2_kib", 1, 1048576, true },
+	[L2_WAYS] = { "l2_ways", 1, 64, true },
+	[LLC_KIB] = { "llc_kib", 1, 1048576, true },
+	[LLC_WAYS] = { "llc_ways", 1, 64, true },
 };
 
 const struct preset *preset_find(const char *name)
@@ -66,12 +88,17 @@ struct cache {
 /* Code and data of one address are kept apart: nobody writes code in a region. */
 #define CODE	0x80000000u
 
-static int cache_init(struct cache *c, unsigned int kib, unsigned int ways)
+/* The set is a part of the address, so there is a power of two of them. */
+static const char *cache_init(struct cache *c, int kib, int ways)
 {
-	c->ways = ways;
-	c->sets = kib * 1024 / (1 << LINE_SHIFT) / ways;
-	c->tag = calloc((size_t)c->sets * ways, sizeof(*c->tag));
-	return c->tag && c->sets && !(c->sets & (c->sets - 1)) ? 0 : -1;
+	uint32_t lines = opt.preset.is[kib] * 1024 / (1 << LINE_SHIFT);
+
+	c->ways = opt.preset.is[ways];
+	c->sets = lines / c->ways;
+	if (!c->sets || c->sets * c->ways != lines || c->sets & (c->sets - 1))
+		return parameters[kib].name;
+	c->tag = calloc((size_t)c->sets * c->ways, sizeof(*c->tag));
+	return c->tag ? NULL : "memory";
 }
 
 static uint32_t *cache_set(struct cache *c, uint32_t tag)
@@ -141,21 +168,23 @@ uint64_t model_max_phys(void)
 	return MAX_PHYS;
 }
 
-int model_init(void)
+const char *model_init(void)
 {
-	const struct preset *p = &opt.preset;
+	const char *bad = cache_init(&llc, LLC_KIB, LLC_WAYS);
 	unsigned int v;
 
-	for (v = 0; v < opt.servers; v++)
-		if (cache_init(&cores[v].l1i, p->l1i_kib, p->l1i_ways) ||
-		    cache_init(&cores[v].l1d, p->l1d_kib, p->l1d_ways) ||
-		    cache_init(&cores[v].l2, p->l2_kib, p->l2_ways))
-			return -1;
-	if (cache_init(&llc, p->llc_kib, p->llc_ways))
-		return -1;
+	for (v = 0; v < opt.servers && !bad; v++) {
+		bad = cache_init(&cores[v].l1i, L1I_KIB, L1I_WAYS);
+		if (!bad)
+			bad = cache_init(&cores[v].l1d, L1D_KIB, L1D_WAYS);
+		if (!bad)
+			bad = cache_init(&cores[v].l2, L2_KIB, L2_WAYS);
+	}
+	if (bad)
+		return bad;
 	directory = mmap(NULL, (MAX_PHYS >> LINE_SHIFT) * sizeof(*directory), PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return directory == MAP_FAILED ? -1 : 0;
+	return directory == MAP_FAILED ? "memory" : NULL;
 }
 
 /* --- which line moved, seen from which code: a hash table that doubles -------------- */
@@ -256,11 +285,11 @@ static unsigned int shared_level(struct vcpu *vc, uint32_t tag)
 {
 	if (cache_hit(&llc, tag)) {
 		count(vc, llc);
-		return opt.preset.llc;
+		return opt.preset.is[COST_LLC];
 	}
 	cache_insert(&llc, tag);
 	count(vc, dram);
-	return opt.preset.dram;
+	return opt.preset.is[COST_DRAM];
 }
 
 /*
@@ -277,7 +306,7 @@ void model_fetch(struct vcpu *vc, uint32_t line, bool sequential)
 		return;
 	count(vc, l1i_miss);
 	if (cache_hit(&core->l2, tag)) {
-		cost = sequential ? 0 : opt.preset.l2;
+		cost = sequential ? 0 : opt.preset.is[COST_L2];
 	} else {
 		count(vc, l2_miss);
 		cost = shared_level(vc, tag);
@@ -321,7 +350,7 @@ void model_access(struct vcpu *vc, uint64_t phys, uint64_t vaddr, unsigned int s
 	} else {
 		count(vc, l1d_miss);
 		if (cache_hit(&core->l2, tag)) {
-			cost = opt.preset.l2;
+			cost = opt.preset.is[COST_L2];
 		} else {
 			count(vc, l2_miss);
 			if (l->state == MODIFIED) {
@@ -332,21 +361,21 @@ void model_access(struct vcpu *vc, uint64_t phys, uint64_t vaddr, unsigned int s
 					count(vc, c2c_false);
 					t->c2c_false++;
 				}
-				cost = opt.preset.c2c;
+				cost = opt.preset.is[COST_C2C];
 				taken = true;
 				if (!write && !cache_hit(&llc, tag))
 					cache_insert(&llc, tag);
 			} else if (l->state == DEVICE) {
 				count(vc, dma);
 				transfer_of(number, vc->block, vaddr)->dma++;
-				cost = opt.preset.llc;
+				cost = opt.preset.is[COST_LLC];
 			} else if (others && write) {
 				count(vc, upgrade);
 				transfer_of(number, vc->block, vaddr)->upgrade++;
-				cost = opt.preset.upgrade;
+				cost = opt.preset.is[COST_UPGRADE];
 			} else if (others) {
 				count(vc, llc);
-				cost = opt.preset.llc;
+				cost = opt.preset.is[COST_LLC];
 			} else {
 				cost = shared_level(vc, tag);
 			}
@@ -359,7 +388,7 @@ void model_access(struct vcpu *vc, uint64_t phys, uint64_t vaddr, unsigned int s
 			if (l->sharers & me) {
 				count(vc, upgrade);
 				transfer_of(number, vc->block, vaddr)->upgrade++;
-				cost += opt.preset.upgrade;
+				cost += opt.preset.is[COST_UPGRADE];
 			}
 			invalidate(others, tag);
 			taken = true;

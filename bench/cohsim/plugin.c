@@ -149,7 +149,7 @@ static void on_block(unsigned int v, void *userdata)
 			last_line[v] = t->line[i];
 		}
 	}
-	sched_charge(vc, (uint64_t)(t->insns * (vc->server ? opt.preset.cpi : opt.preset.client_cpi) * UNIT));
+	sched_charge(vc, (uint64_t)(t->insns * opt.preset.is[vc->server ? CPI : CLIENT_CPI] * UNIT));
 }
 
 static void access_memory(unsigned int v, qemu_plugin_meminfo_t info, uint64_t vaddr, bool write)
@@ -398,14 +398,19 @@ static bool number(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	return *s >= '0' && *s <= '9' && !*end && *out >= min && *out <= max;
 }
 
+static bool decimal(const char *s, const struct parameter *p, double *out)
+{
+	char *end;
+
+	*out = strtod(s, &end);
+	return *s >= '0' && *s <= '9' && !*end && *out >= p->min && *out <= p->max &&
+	       (!p->whole || *out == (uint64_t)*out);
+}
+
 static int parse(int argc, char **argv)
 {
 	const struct preset *named = preset_find("zen4");
-	uint64_t cost[5] = { 0 };
-	static const char * const cost_name[] = { "l2", "llc", "c2c", "dram", "upgrade" };
-	unsigned int *cost_field[] = {
-		&opt.preset.l2, &opt.preset.llc, &opt.preset.c2c, &opt.preset.dram, &opt.preset.upgrade
-	};
+	double given[PARAMETERS] = { 0 }, *is = opt.preset.is;
 	int i, k;
 
 	for (i = 0; i < argc; i++) {
@@ -437,22 +442,22 @@ static int parse(int argc, char **argv)
 			if (!named)
 				return refuse("preset=%s: no such CPU; see model.c", value);
 		} else {
-			for (k = 0; k < 5 && strcmp(argv[i], cost_name[k]); k++)
+			for (k = 0; k < PARAMETERS && strcmp(argv[i], parameters[k].name); k++)
 				;
-			if (k == 5)
+			if (k == PARAMETERS)
 				return refuse("%s: unknown option", argv[i]);
-			if (!number(value, 1, 100000, &cost[k]))
-				return refuse("%s=%s: want cycles, 1 to 100000", argv[i], value);
+			if (!decimal(value, &parameters[k], &given[k]))
+				return refuse("%s=%s: want %g to %g", argv[i], value, parameters[k].min, parameters[k].max);
 		}
 	}
 	opt.preset = *named;
-	for (k = 0; k < 5; k++)
-		if (cost[k])
-			*cost_field[k] = cost[k];
-	if (cost[2] && !cost[4])
-		opt.preset.upgrade = (cost[2] * 7 + 5) / 11;
-	if (opt.preset.upgrade < opt.preset.llc)
-		opt.preset.upgrade = opt.preset.llc;
+	for (k = 0; k < PARAMETERS; k++)
+		if (given[k])
+			is[k] = given[k];
+	if (given[COST_C2C] && !given[COST_UPGRADE])
+		is[COST_UPGRADE] = (uint64_t)(is[COST_C2C] * 7 + 5) / 11;
+	if (is[COST_UPGRADE] < is[COST_LLC])
+		is[COST_UPGRADE] = is[COST_LLC];
 	if (!opt.out)
 		return refuse("out=FILE is missing: where the result goes");
 	if (!opt.servers)
@@ -469,6 +474,8 @@ static void on_vcpu(qemu_plugin_id_t id, unsigned int v)
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
+	const char *bad;
+
 	if (!info->system_emulation)
 		return refuse("models a whole machine, not a program: use qemu-system-x86_64");
 	if (strcmp(info->target_name, "x86_64"))
@@ -482,8 +489,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 	plugin_id = id;
 	if (parse(argc, argv))
 		return -1;
-	if (model_init())
-		return refuse("no memory for the caches, or a number of sets that is no power of two");
+	bad = model_init();
+	if (bad)
+		return refuse("%s: cannot be had; a cache has a power of two of sets, each of its number of ways", bad);
 	qemu_plugin_register_vcpu_init_cb(id, on_vcpu);
 	register_all(id);
 	return 0;

@@ -103,15 +103,25 @@ static void print_moves(FILE *f, const struct counts *n)
 		n->c2c, n->c2c_false, n->upgrade, n->dma);
 }
 
+/* Parameters FIRST to LAST as an object's members. */
+static void print_parameters(FILE *f, int first, int last)
+{
+	int k;
+
+	for (k = first; k <= last; k++)
+		fprintf(f, "%s\"%s\":%.*f", k > first ? "," : "", parameters[k].name, parameters[k].whole ? 0 : 2,
+			opt.preset.is[k]);
+}
+
 static void print_run(FILE *f)
 {
-	const struct preset *p = &opt.preset;
-
 	fprintf(f, "{\"record\":\"run\",\"schema\":%d,\"vcpus\":%u,\"servers\":%u,\"quantum\":%" PRIu64
-		",\"seed\":%" PRIu64 ",\"preset\":\"%s\",\"cost\":{\"cpi\":%.2f,\"client_cpi\":%.2f,\"l2\":%u,\"llc\":%u,\"c2c\":%u,"
-		"\"dram\":%u,\"upgrade\":%u},\"region\":%s,\"region_cycles\":%" PRIu64 "}\n",
-		SCHEMA, opt.vcpus, opt.servers, opt.quantum, opt.seed, p->name, p->cpi, p->client_cpi, p->l2, p->llc,
-		p->c2c, p->dram, p->upgrade, region.seen ? "true" : "false",
+		",\"seed\":%" PRIu64 ",\"preset\":\"%s\",\"cost\":{",
+		SCHEMA, opt.vcpus, opt.servers, opt.quantum, opt.seed, opt.preset.name);
+	print_parameters(f, CPI, COST_UPGRADE);
+	fprintf(f, "},\"cache\":{");
+	print_parameters(f, L1I_KIB, LLC_WAYS);
+	fprintf(f, "},\"region\":%s,\"region_cycles\":%" PRIu64 "}\n", region.seen ? "true" : "false",
 		region.seen ? (region.end - region.begin) / UNIT : 0);
 }
 

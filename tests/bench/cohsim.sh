@@ -73,6 +73,7 @@ guest again readmostly 8 500
 guest seed readmostly 8 500 seed=2
 guest data data 1 100
 guest evict evict 2 100
+guest other data 1 100 l1d_kib=1024 cpi=1.5
 guest spin spin 2 200000
 wait
 
@@ -89,6 +90,9 @@ counts lock 120000 c2c=3 upgrade=1
 counts readmostly 500 c2c=8 upgrade=8 llc=6
 counts code 100 l1i_miss=2048 c2c=0
 counts data 100 l1d_miss=4096 c2c=0
+counts other 100 c2c=0
+check "a first level of 1 MiB holds what one of 32 KiB does not" \
+	awk -v miss="$(per_op other 100 l1d_miss)" 'BEGIN { exit !(miss < 40) }'
 counts memory 3 dram=1048576 c2c=0
 counts evict 100 c2c=1026 upgrade=2050 llc=64512
 
@@ -118,7 +122,7 @@ check "and most of it was idle" test "$(($(time_of sleep 0 idle_cycles) * 10))" 
 
 # The core's cycles are its instructions' and its events' at the stated costs. (Not so
 # for code: the next line is free if the second level has it.)
-for name in counter readmostly false lock data memory evict; do
+for name in counter readmostly false lock data other memory evict; do
 	# shellcheck disable=SC2016	# jq's variables
 	check "$name: cycles are the sum of what was counted" jq -es '
 		(.[] | select(.record == "run") | .cost) as $c |
@@ -127,6 +131,8 @@ for name in counter readmostly false lock data memory evict; do
 			 .c2c * $c.c2c + .upgrade * $c.upgrade + .dma * $c.llc + .wait_cycles) as $sum |
 			.cycles / $sum | . > 0.97 and . < 1.03)' "$name.jsonl"
 done
+check "what the model was told is in the run record" jq -es '.[] | select(.record == "run")
+	| .cost.cpi == 1.5 and .cost.dram == 400 and .cache.l1d_kib == 1024 and .cache.l2_ways == 8' other.jsonl
 check "functions add up to the cores" jq -es '
 	([.[] | select(.record == "vcpu" and .role == "server") | .insns] | add) ==
 	([.[] | select(.record == "function") | .insns] | add)' readmostly.jsonl
@@ -138,5 +144,8 @@ refused "more servers than vCPUs" 'cohsim: servers=3: want 1 to 2' out=x,servers
 refused "a quantum of nothing" 'cohsim: quantum=0: want cycles' out=x,quantum=0
 refused "an unknown CPU" 'cohsim: preset=486: no such CPU' out=x,preset=486
 refused "an unknown option" 'cohsim: colour: unknown option' out=x,colour=red
+refused "a cost that is none" 'cohsim: dram=0: want 1 to 100000' out=x,dram=0
+refused "half a way" 'cohsim: l2_ways=2.5: want 1 to 64' out=x,l2_ways=2.5
+refused "a cache that cannot be" 'cohsim: l2_kib: cannot be had' out=x,l2_kib=1000
 refused "nowhere to write" 'cohsim: out=FILE is missing' servers=1
 finish
