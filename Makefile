@@ -8,7 +8,7 @@ BASE ?= 6.12
 CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/flowpar
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  CPUS=N NICS=N for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; V=1 shows their output"
 
 demo: ## build the kernel, boot the lab, run and draw the comparison (CPUS=4)
@@ -42,6 +42,10 @@ upstream-series: ## the patches as they would be sent for review, into out/upstr
 	@bench/deps.sh kernel 6.12 test
 	@kernel-patches/upstream-series.sh
 
+iproute2: ## an ip that knows cpu-bound, into the cache
+	@bench/deps.sh iproute2
+	@kernel-patches/build-iproute2.sh
+
 ctl: ## flowparctl into out/bin
 	@bench/deps.sh ctl
 	@$(MAKE) -s -C ctl
@@ -70,5 +74,5 @@ clean: ## remove out/
 clean-cache: ## remove the built kernels
 	rm -rf "$(CACHE)"
 
-.PHONY: help demo test test-debug test-long test-list kernel kernel-deb upstream-series ctl modules bench bench-ab lab-shell check clean clean-cache
+.PHONY: help demo test test-debug test-long test-list kernel kernel-deb upstream-series iproute2 ctl modules bench bench-ab lab-shell check clean clean-cache
 .DEFAULT_GOAL := help

@@ -24,6 +24,16 @@ packages() {	# GROUP PACKAGE WHY
 	kernel util-linux         flock, setpriv
 	ctl    libmnl-dev         netlink messages of flowparctl
 	ctl    pkg-config         finds libmnl
+	iproute2 gcc              compiles ip
+	iproute2 libc6-dev        headers for it
+	iproute2 make             iproute2's build
+	iproute2 patch            applies the series with fuzz 0
+	iproute2 xz-utils         Debian's source is a .tar.xz
+	iproute2 util-linux       flock, setpriv
+	iproute2 pkg-config       finds the libraries
+	iproute2 libmnl-dev       without it ip would not show why the kernel refuses
+	iproute2 dpkg-dev         unpacks Debian's source package
+	iproute2 debian-archive-keyring  whose signature apt asks for
 	lab    qemu-system-x86    the guests
 	lab    iproute2           bonds, bridges, namespaces in the guests; ss
 	lab    ethtool            speed of virtio NICs, queues
@@ -60,7 +70,7 @@ packages() {	# GROUP PACKAGE WHY
 	END
 }
 
-(($#)) || set -- kernel 6.12 6.1 ctl lab bench test
+(($#)) || set -- kernel 6.12 6.1 iproute2 ctl lab bench test
 missing=()
 while read -r group package _; do
 	[[ " $* " == *" $group "* ]] || continue
