@@ -56,6 +56,7 @@ packages() {	# GROUP PACKAGE WHY
 	test   iputils-ping       whether two hosts reach each other
 	lab    jq                 writes run.json; reads JSON in the evaluation and tests
 	test   pahole             structure layouts, stock against patched
+	test   socat              TCP in the kernel selftest
 	test   busybox            a small server for the set-up's tests
 	test   git                which files the style test looks at
 	deb    dpkg-dev           packs the kernel
