@@ -48,6 +48,34 @@ both() {	# eth0 and eth1 become bond0's slaves
 	ip link set eth1 master bond0
 }
 
+# counted COMMAND...: "name number" a line, of cpu-bound in ip's JSON
+counted() {
+	"$@" | jq -r '.. | objects | .["cpu-bound"]? // empty | to_entries[] | "\(.key) \(.value)"'
+}
+
+statistics() {
+	local want
+	local xstats=(link xstats type bond) stats=(stats show dev bond0 group xstats subgroup bond)
+
+	ip link set eth0 type bond_slave cpus 0
+	ip link set bond0 up
+	ip address add 192.0.2.1/24 dev bond0
+	# Nobody answers: what leaves is ARP requests, and no LACPDU counts.
+	taskset -c 0 ping -c 3 -i 0.2 -W 1 192.0.2.2 > /dev/null
+	ip link set bond0 down
+	want=$("$repo/tests/bonding/xstats.py" bond0)
+	check "something was counted, by six names" awk '{ sum += $2 } END { exit !(sum && NR == 6) }' <<< "$want"
+	same "ip link xstats: as the kernel reports it" "$want" "$(counted ip -j "${xstats[@]}" cpu-bound dev bond0)"
+	same "ip stats: the same" "$want" "$(counted ip -j "${stats[@]}" suite cpu-bound)"
+	same "... as text too" "$(cut -d' ' -f2 <<< "$want")" "$(ip "${xstats[@]}" cpu-bound dev bond0 | awk 'NR > 1 { print $NF }')"
+	same "both kinds are shown if none is named" 2 \
+		"$(ip -j "${xstats[@]}" dev bond0 | jq '[.. | objects | .["802.3ad", "cpu-bound"]? // empty] | length')"
+	same "802.3ad alone if asked for" "" "$(counted ip -j "${xstats[@]}" 802.3ad dev bond0)"
+	ip link set bond0 type bond xmit_hash_policy layer2
+	same "another policy: no such statistics" "" "$(counted ip -j "${xstats[@]}" dev bond0)"
+	ip link set bond0 type bond xmit_hash_policy cpu-bound
+}
+
 patched() {
 	local long
 
@@ -94,6 +122,7 @@ patched() {
 	kill "$monitor"
 	check "an empty list removes it" ip link set eth0 type bond_slave cpus ""
 	same "... it is gone" "" "$(cpus eth0)"
+	statistics
 	check "a batch" ip -batch - <<-END
 		link set eth0 type bond_slave cpus 0
 		link set eth1 type bond_slave cpus 2-3
