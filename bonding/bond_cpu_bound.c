@@ -388,7 +388,8 @@ static bool bond_cpu_bound_usable(const struct bonding *bond, u32 id)
  * @skb: frame that the bond is going to deliver
  *
  * Broadcasts, multicasts and LACPDUs are no flow's: a NIC with several queues
- * has them all on the first, which says nothing about that queue's CPU.
+ * has them all on the first, which says nothing about that queue's CPU. What is for
+ * another host counts: below a bridge a bond receives for all that is behind it.
  *
  * This CPU is the one that the interrupt, threaded NAPI or RPS chose. Where they
  * differ the last one counts: it is the CPU that sk_incoming_cpu names, and that
@@ -409,7 +410,8 @@ void bond_cpu_bound_learn(const struct slave *slave, const struct sk_buff *skb)
 	struct bond_cpu_bound *own;
 
 	/* no state: the policy was set, and its first arrays are being built */
-	if (skb->pkt_type != PACKET_HOST || !state)
+	if (!state || (skb->pkt_type != PACKET_HOST &&
+		       skb->pkt_type != PACKET_OTHERHOST))
 		return;
 
 	own = this_cpu_ptr(state);
