@@ -65,5 +65,5 @@ seconds_of() {	# seconds_of LINE: into $seconds
 	read -r _ cores bytes _ _ workload _ requests warm <<< "$1"
 	per=27			# ms a request
 	[[ $workload == http ]] || per=3
-	seconds=$((5 + 4 * cores + cores * (requests + warm) * (per + bytes / 400) / 1000))
+	seconds=$((5 + 4 * cores + cores * cores * cores / 64 + cores * (requests + warm) * (per + bytes / 400) / 1000))
 }
