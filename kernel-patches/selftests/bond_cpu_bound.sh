@@ -13,6 +13,7 @@ ALL_TESTS="
 	no_slave
 	link_failure
 	slave_returns
+	learned
 	tcp_incoming_cpu
 "
 
@@ -47,13 +48,13 @@ bond_policy()
 		".[].linkinfo.info_data.xmit_hash_policy"
 }
 
-# udp_send CPU ADDRESS: a datagram from this CPU in each of $flows flows
+# udp_send NS CPU ADDRESS: a datagram from this CPU in each of $flows flows
 udp_send()
 {
-	ip netns exec "$s_ns" taskset -c "$1" bash -c '
+	ip netns exec "$1" taskset -c "$2" bash -c '
 		for ((port = 0; port < $2; port++)); do
 			echo > /dev/udp/$1/$((10000 + port))
-		done' bash "$2" "$flows"
+		done' bash "$3" "$flows"
 }
 
 # udp_counts TOTAL: the counts, once they add up to this
@@ -71,7 +72,7 @@ udp_links()
 	local before=(${seen[@]})
 	local i
 
-	udp_send "$1" "${2:-$c_ip4}"
+	udp_send "$s_ns" "$1" "${2:-$c_ip4}"
 	seen=($(busywait "$BUSYWAIT_TIMEOUT" udp_counts \
 		$((before[0] + before[1] + before[2] + flows))))
 	for i in $links; do
@@ -248,6 +249,50 @@ slave_returns()
 	log_test "cpu-bound" "a slave leaves and returns"
 }
 
+# rps CPU LINK...: this CPU receives what arrives at the server by these links;
+# nobody's choice with CPU ""
+rps()
+{
+	local cpu=$1; shift
+	local mask=0
+	local i
+
+	[[ -z "$cpu" ]] || mask=$(printf %x $((1 << cpu)))
+	for i in "$@"; do
+		ip netns exec "$s_ns" sh -c \
+			"echo $mask > /sys/class/net/eth$i/queues/rx-0/rps_cpus"
+	done
+}
+
+# Without a list, a CPU sends by the slave whose frames it receives. It stays
+# with that as long as it hears it each second.
+learned()
+{
+	RET=0
+	if ((cpu_a > 31 || cpu_b > 31)); then
+		log_test_skip "cpu-bound" "learned: needs CPUs < 32"
+		return
+	fi
+	lag_reset mode balance-xor xmit_hash_policy cpu-bound
+	rps "$cpu_a" 1
+	rps "$cpu_b" 0 2
+	udp_send "$c_ns" "$cpu_b" "$s_ip4"
+	check_links "0 $flows 0" "$cpu_a" "CPU $cpu_a receives eth1"
+	udp_links "$cpu_b"
+	((found[1] == 0 && (found[0] == flows || found[2] == flows)))
+	check_err $? "CPU $cpu_b receives eth0 and eth2: ${found[*]}"
+
+	rps "$cpu_b" 1
+	rps "$cpu_a" 0 2
+	sleep 2
+	udp_send "$c_ns" "$cpu_b" "$s_ip4"
+	check_links "0 $flows 0" "$cpu_b" "eth1 moved to CPU $cpu_b"
+	server_cpus 2 "$cpu_b"
+	check_links "0 0 $flows" "$cpu_b" "a list comes first"
+	rps "" $links
+	log_test "cpu-bound" "learned"
+}
+
 tcp_listens()
 {
 	ip netns exec "$c_ns" ss -Htln "sport = :$1" | grep -q LISTEN
@@ -258,7 +303,7 @@ tcp_listens()
 tcp_incoming_cpu()
 {
 	local port=9000
-	local i listener
+	local listener
 
 	RET=0
 	if [[ ! -x "$(command -v socat)" ]] || ((cpu_a > 31)); then
@@ -268,10 +313,7 @@ tcp_incoming_cpu()
 	lag_reset mode balance-xor xmit_hash_policy cpu-bound
 	server_cpus 1 "$cpu_a"
 	server_cpus 2 "$cpu_b"
-	for i in $links; do
-		ip netns exec "$s_ns" sh -c "printf %x $((1 << cpu_a)) \
-			> /sys/class/net/eth$i/queues/rx-0/rps_cpus"
-	done
+	rps "$cpu_a" $links
 	# all but the SYN, which is sent before anything has arrived
 	lag_count 102 3 ip ip_proto tcp tcp_flags 0x10/0x12 action pass
 
@@ -287,9 +329,7 @@ tcp_incoming_cpu()
 	found=($(lag_counts 102))
 	((found[0] == 0 && found[1] > 0 && found[2] == 0))
 	check_err $? "segments by eth0, eth1, eth2: ${found[*]}, expected eth1 only"
-	for i in $links; do
-		ip netns exec "$s_ns" sh -c "echo 0 > /sys/class/net/eth$i/queues/rx-0/rps_cpus"
-	done
+	rps "" $links
 	log_test "cpu-bound" "TCP leaves by the CPU it arrives on"
 }
 

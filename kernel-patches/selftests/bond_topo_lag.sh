@@ -88,7 +88,8 @@ lag_reset()
 	[[ "$2" != "802.3ad" ]] || common+=" lacp_rate fast"
 	ip -n "$s_ns" link del bond0 &> /dev/null
 	ip -n "$c_ns" link del bond0 &> /dev/null
-	host_bond "$c_ns" "$c_mac" "$c_ip4" "$c_ip6" $common || return
+	host_bond "$c_ns" "$c_mac" "$c_ip4" "$c_ip6" $common \
+		xmit_hash_policy layer3+4 || return
 	host_bond "$s_ns" "$s_mac" "$s_ip4" "$s_ip6" $common "${@:3}" || return
 	host_peer "$c_ns" "$s_mac" "$s_ip4" "$s_ip6"
 	host_peer "$s_ns" "$c_mac" "$c_ip4" "$c_ip6"
