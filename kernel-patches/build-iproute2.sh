@@ -5,7 +5,8 @@
 # Debian's source package of iproute2 and iproute2/series; only the program ip. apt
 # fetches the package, with its checks and the system's settings, but with
 # a source list and state of its own: the system's are neither read nor written, and
-# no root is needed. FLOWPAR_DEBIAN_MIRROR is for those who have one nearer.
+# no root is needed. It comes from where apt has the binary packages from, or from
+# FLOWPAR_DEBIAN_MIRROR.
 # The package stays in the cache for the next build.
 #
 # The directory's name carries a hash of everything that went in, so one that
@@ -19,7 +20,6 @@ set -euo pipefail
 version=6.1.0-3
 suite=bookworm
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-mirror=${FLOWPAR_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 patches=${FLOWPAR_IPROUTE2_PATCHES:-$here/iproute2}	# tests break a copy
 package=$cache/source-iproute2-$version
 
@@ -54,6 +54,13 @@ set_dir() {
 	dir=$cache/iproute2-$version-${hash:0:12}
 }
 
+# set_mirror: where apt has the suite's binary packages from
+set_mirror() {
+	# shellcheck disable=SC2016	# apt's variable
+	mirror=${FLOWPAR_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $suite" | head -n1)}
+	[[ $mirror ]] || die "apt has no source of Debian $suite; set FLOWPAR_DEBIAN_MIRROR to one that has iproute2 $version"
+}
+
 # fetch: Debian's source package into $package
 fetch() {
 	local apt=(apt-get -q -o "Dir::Etc::sourcelist=$work/flowpar.sources" -o Dir::Etc::sourceparts=-
@@ -63,6 +70,7 @@ fetch() {
 	# apt's own user cannot write into root's cache; what counts is the signature.
 	((EUID)) || apt+=(-o APT::Sandbox::User=root)
 	[[ ! -d $package ]] || return 0
+	set_mirror
 	say "$(elapsed)  fetching Debian's source of iproute2 $version"
 	mkdir -p "$work"/{lists,apt/archives,package}/partial
 	rmdir "$work/package/partial"
