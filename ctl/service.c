@@ -17,7 +17,7 @@
 #include "report.h"
 
 static unsigned int port, base_port, stride = 8, per_core = 1;
-static const char *address, *protocol = "tcp";
+static const char *address, *family, *protocol = "tcp";
 static struct cpulist cpus;
 static bool json;
 
@@ -26,6 +26,8 @@ static bool json;
 	  .required = true, .number = &port, .min = 1, .max = 65535 }
 #define OPTION_ADDRESS							\
 	{ "address", "A", "local address (default: any, loopback excepted)", .string = &address }
+#define OPTION_FAMILY							\
+	{ "family", "F", "inet or inet6 (default: the address's, else inet)", .string = &family }
 #define OPTION_PROTOCOL							\
 	{ "protocol", "PROTO", "tcp or udp (default tcp)", .string = &protocol }
 
@@ -39,6 +41,7 @@ static const struct option_spec add_options[] = {
 	{ "per-core", "K", "listeners per CPU, at most the stride (default 1)",
 	  .number = &per_core, .min = 1, .max = 65535 },
 	OPTION_ADDRESS,
+	OPTION_FAMILY,
 	OPTION_PROTOCOL,
 	{ 0 }
 };
@@ -46,6 +49,7 @@ static const struct option_spec add_options[] = {
 static const struct option_spec del_options[] = {
 	OPTION_PORT,
 	OPTION_ADDRESS,
+	OPTION_FAMILY,
 	OPTION_PROTOCOL,
 	{ 0 }
 };
@@ -57,7 +61,7 @@ static const struct option_spec list_options[] = {
 
 /* By attribute: the option to name when the kernel points at it. */
 static const char *const attr_options[] = {
-	[FLOWPAR_A_SERVICE_FAMILY] = "address",
+	[FLOWPAR_A_SERVICE_FAMILY] = "family",
 	[FLOWPAR_A_SERVICE_PROTOCOL] = "protocol",
 	[FLOWPAR_A_SERVICE_ADDRESS] = "address",
 	[FLOWPAR_A_SERVICE_PORT] = "port",
@@ -87,16 +91,21 @@ static struct service *service_from_options(const struct command *cmd)
 		s->protocol = IPPROTO_UDP;
 	else
 		usage_error(cmd, "--protocol", "'%s' is neither tcp nor udp", protocol);
+	if (family && !strcmp(family, "inet6"))
+		s->family = AF_INET6;
+	else if (family && strcmp(family, "inet"))
+		usage_error(cmd, "--family", "'%s' is neither inet nor inet6", family);
 	if (!address)
 		return s;
-	if (inet_pton(AF_INET, address, s->address) == 1) {
+	if (inet_pton(AF_INET, address, s->address) == 1)
 		s->address_len = 4;
-	} else if (inet_pton(AF_INET6, address, s->address) == 1) {
-		s->family = AF_INET6;
+	else if (inet_pton(AF_INET6, address, s->address) == 1)
 		s->address_len = 16;
-	} else {
+	else
 		usage_error(cmd, "--address", "'%s' is neither an IPv4 nor an IPv6 address", address);
-	}
+	if (family && (s->family == AF_INET6) != (s->address_len == 16))
+		usage_error(cmd, "--family", "%s is not that of %s", family, address);
+	s->family = s->address_len == 16 ? AF_INET6 : AF_INET;
 	return s;
 }
 
@@ -214,8 +223,9 @@ void services_free(struct services *all)
 
 const char *service_name(const struct service *s, char name[SERVICE_NAME_MAX])
 {
-	char ip[INET6_ADDRSTRLEN] = "*";
+	char ip[INET6_ADDRSTRLEN];
 
+	strcpy(ip, s->family == AF_INET6 ? "::" : "*");
 	if (s->address_len)
 		inet_ntop(s->family, s->address, ip, sizeof(ip));
 	snprintf(name, SERVICE_NAME_MAX, s->family == AF_INET6 ? "%s [%s]:%u" : "%s %s:%u",
@@ -295,7 +305,8 @@ const struct command service_add = {
 "Flows to the public port that arrive on CPU number k of the list in ascending order\n"
 "(k = 0, 1, ...) go to port B + k*S, with K listeners per CPU to one of B + k*S to\n"
 "B + k*S + K-1 by a hash of the flow. The service belongs to the network namespace that\n"
-"it is added in. Needs CAP_NET_ADMIN there.\n\n"
+"it is added in. A server that takes IPv4 and IPv6 by one socket wants a service of each\n"
+"family, with the same ports. Needs CAP_NET_ADMIN there.\n\n"
 	NOTES_STATUS,
 	.run = add,
 };
@@ -305,7 +316,8 @@ const struct command service_del = {
 	.summary = "delete a service; its flows lose their listeners at once",
 	.options = del_options,
 	.notes =
-"A service is named by port, address and protocol as they were added. Needs CAP_NET_ADMIN.\n\n"
+"A service is named by port, address, family and protocol as they were added. Needs\n"
+"CAP_NET_ADMIN.\n\n"
 	NOTES_STATUS,
 	.run = del,
 };
@@ -315,8 +327,8 @@ const struct command service_list = {
 	.summary = "list the services of this network namespace",
 	.options = list_options,
 	.notes =
-"JSON: an array of objects with family (\"inet\"), protocol (\"tcp\"), address (a string, null:\n"
-"any), port, base_port, stride, per_core and cpus (an array of numbers, ascending).\n"
+"JSON: an array of objects with family (\"inet\" or \"inet6\"), protocol (\"tcp\"), address (a\n"
+"string, null: any), port, base_port, stride, per_core and cpus (an array of numbers, ascending).\n"
 "Members may be added, none will change.\n\n"
 "Exit status: 0 done, also if there is none; 1 failed; 2 usage error.\n",
 	.run = list,

@@ -9,15 +9,20 @@
 #ifndef _NF_FLOWPAR_H
 #define _NF_FLOWPAR_H
 
+#include <linux/errno.h>
+#include <linux/in.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
+#include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <linux/types.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+struct net_device;
 struct netlink_ext_ack;
 struct nf_hook_state;
 struct sock;
@@ -28,6 +33,7 @@ struct sock;
 /* CPU outside the service's list. No service reaches this rank: a rank takes a port. */
 #define FLOWPAR_NO_RANK		U16_MAX
 #define FLOWPAR_HINTS		256
+#define FLOWPAR_FAMILIES	2
 
 enum flowpar_counter {
 	FLOWPAR_IN,
@@ -59,10 +65,10 @@ struct flowpar_cpu {
 
 /**
  * struct flowpar_service - a public port and its per-core ports
- * @family: AF_INET
+ * @family: AF_INET or AF_INET6, which are NFPROTO_IPV4 and NFPROTO_IPV6
  * @protocol: IPPROTO_TCP
  * @port: public port, host order like all ports here
- * @address: local address; 0 is any outside 127.0.0.0/8
+ * @address: local address; 0 is any outside 127.0.0.0/8, or any but ::1
  * @base: port of instance 0 on the CPU of rank 0
  * @stride: distance between the first ports of neighbouring ranks
  * @per_core: instances, hence consecutive ports, per CPU
@@ -79,7 +85,7 @@ struct flowpar_service {
 	u8 family;
 	u8 protocol;
 	u16 port;
-	__be32 address;
+	union nf_inet_addr address;
 	u16 base;
 	u16 stride;
 	u16 per_core;
@@ -94,15 +100,15 @@ struct flowpar_service {
 
 /* The part of a service that is compared per packet, packed for the scan. */
 struct flowpar_match {
-	__be32 address;
+	union nf_inet_addr address;
 	u16 port;
 	u16 first;
 	u16 last;
 	struct flowpar_service *service;
 };
 
-/* Immutable once published. Services with an address come before those without,
- * so the first match is the most specific one.
+/* The services of one address family. Immutable once published. Services with an
+ * address come before those without, so the first match is the most specific one.
  */
 struct flowpar_table {
 	struct rcu_head rcu;
@@ -112,13 +118,14 @@ struct flowpar_table {
 
 /**
  * struct flowpar_net - a network namespace
- * @table: NULL while there is no service, and then no hook either
+ * @table: by flowpar_family_index(); NULL while that family has no service, and then
+ *	it has no hook either
  * @lock: serialises changes
- * @seq: generation of @table, never 0; tells dumps that it changed
+ * @seq: generation of the tables, never 0; tells dumps that one changed
  * @secret: keys the flow hash, so that nobody outside can aim at one instance
  */
 struct flowpar_net {
-	struct flowpar_table __rcu *table;
+	struct flowpar_table __rcu *table[FLOWPAR_FAMILIES];
 	struct mutex lock; /* changes of @table */
 	unsigned int seq;
 	u32 secret;
@@ -130,6 +137,7 @@ struct flowpar_net {
  * @daddr: destination address
  * @sport: source port, network order as the socket lookup wants it
  * @dport: destination port
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @offset: of the TCP header in the skb
  * @seq: sequence number
  * @ack_seq: acknowledgment number, valid if @ack
@@ -137,10 +145,11 @@ struct flowpar_net {
  * @syn: opens a connection: SYN without ACK
  */
 struct flowpar_flow {
-	__be32 saddr;
-	__be32 daddr;
+	union nf_inet_addr saddr;
+	union nf_inet_addr daddr;
 	__be16 sport;
 	u16 dport;
+	u8 family;
 	unsigned int offset;
 	u32 seq;
 	u32 ack_seq;
@@ -169,6 +178,8 @@ enum flowpar_verdict {
 	FLOWPAR_V_OUT,
 	FLOWPAR_V_CLOSED,
 	FLOWPAR_V_THROTTLED,
+	/* A fragment that fits no datagram. */
+	FLOWPAR_V_BAD_FRAGMENT,
 	FLOWPAR_V_ERROR,
 };
 
@@ -179,6 +190,11 @@ static inline struct flowpar_net *flowpar_net(const struct net *net)
 	return net_generic(net, flowpar_net_id);
 }
 
+static inline unsigned int flowpar_family_index(u8 family)
+{
+	return family == NFPROTO_IPV6;
+}
+
 /* The hooks also run in process context, preemptible: a this_cpu operation. */
 static inline void flowpar_count(const struct flowpar_service *service,
 				 enum flowpar_counter counter)
@@ -187,8 +203,8 @@ static inline void flowpar_count(const struct flowpar_service *service,
 }
 
 /* nf_flowpar_main.c */
-int flowpar_hooks_register(struct net *net);
-void flowpar_hooks_unregister(struct net *net);
+int flowpar_hooks_register(struct net *net, u8 family);
+void flowpar_hooks_unregister(struct net *net, u8 family);
 
 /* nf_flowpar_service.c */
 struct flowpar_service *flowpar_service_alloc(const struct cpumask *cpus);
@@ -200,18 +216,48 @@ struct flowpar_service *flowpar_service_unlink(struct net *net,
 void flowpar_service_free_rcu(struct flowpar_service *service);
 struct flowpar_service *flowpar_service_get(const struct net *net,
 					    const struct flowpar_service *key);
-struct flowpar_service *flowpar_service_find(const struct net *net, __be32 address,
-					     u16 port);
-bool flowpar_service_has_address(const struct net *net, __be32 address);
+bool flowpar_service_is_any(const struct flowpar_service *service);
+bool flowpar_service_has_address(const struct net *net, u8 family,
+				 const union nf_inet_addr *address);
 void flowpar_services_release(struct net *net);
 
+/* nf_flowpar_address.c */
+bool flowpar_address_is_local(struct net *net, const struct net_device *dev, u8 family,
+			      const union nf_inet_addr *address);
+
+/* nf_flowpar_ipv6.c */
+#if IS_ENABLED(CONFIG_IPV6)
+bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev,
+				   const struct in6_addr *address);
+enum flowpar_verdict flowpar_ipv6_defrag(struct net *net, struct sk_buff *skb);
+struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
+				 u16 port, int dif, int sdif);
+#else	/* no hook is ever registered: nothing calls these */
+static inline bool flowpar_ipv6_address_is_local(struct net *net,
+						 const struct net_device *dev,
+						 const struct in6_addr *address)
+{
+	return false;
+}
+
+static inline enum flowpar_verdict flowpar_ipv6_defrag(struct net *net,
+						       struct sk_buff *skb)
+{
+	return FLOWPAR_V_NOT_OURS;
+}
+
+static inline struct sock *flowpar_ipv6_socket(const struct net *net,
+					       const struct flowpar_flow *flow,
+					       u16 port, int dif, int sdif)
+{
+	return NULL;
+}
+#endif
+
 /* nf_flowpar_packet.c */
-unsigned int flowpar_in_hook(void *priv, struct sk_buff *skb,
-			     const struct nf_hook_state *state);
-unsigned int flowpar_local_out_hook(void *priv, struct sk_buff *skb,
-				    const struct nf_hook_state *state);
-unsigned int flowpar_out_hook(void *priv, struct sk_buff *skb,
-			      const struct nf_hook_state *state);
+nf_hookfn flowpar_in_hook4, flowpar_in_hook6;
+nf_hookfn flowpar_local_out_hook4, flowpar_local_out_hook6;
+nf_hookfn flowpar_out_hook4, flowpar_out_hook6;
 
 /* nf_flowpar_lookup.c */
 extern unsigned int flowpar_search_budget;
@@ -228,5 +274,56 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 					  struct flowpar_place *place);
 void flowpar_attach(const struct net *net, const struct flowpar_service *service,
 		    struct sk_buff *skb, struct sock *sk);
+
+static __always_inline bool flowpar_match_address(const struct flowpar_match *match,
+						  u8 family,
+						  const union nf_inet_addr *address)
+{
+	if (family == NFPROTO_IPV6)
+		return ipv6_addr_any(&match->address.in6) ?
+			!ipv6_addr_loopback(&address->in6) :
+			ipv6_addr_equal(&match->address.in6, &address->in6);
+	return match->address.ip ? match->address.ip == address->ip :
+				   !ipv4_is_loopback(address->ip);
+}
+
+/* Between the ports of a rank and the next lie ports that are not the service's. */
+static inline bool flowpar_is_core_port(const struct flowpar_service *service, u16 port)
+{
+	return (port - service->base) % service->stride < service->per_core;
+}
+
+/**
+ * flowpar_service_find - the service that a local address and port belong to
+ * @net: the namespace
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6; inlined for the hooks, which know it at
+ *	compile time
+ * @address: local address
+ * @port: public or per-core; the service's @port field tells which
+ *
+ * Context: hooks, under rcu_read_lock().
+ * Return: the service, or NULL.
+ */
+static __always_inline struct flowpar_service *
+flowpar_service_find(const struct net *net, u8 family, const union nf_inet_addr *address,
+		     u16 port)
+{
+	const struct flowpar_table *table;
+	const struct flowpar_match *match;
+
+	table = rcu_dereference(flowpar_net(net)->table[flowpar_family_index(family)]);
+	if (!table)
+		return NULL;
+
+	for (match = table->match; match < table->match + table->count; match++) {
+		if (port != match->port && (port < match->first || port > match->last))
+			continue;
+		if (!flowpar_match_address(match, family, address))
+			continue;
+		if (port == match->port || flowpar_is_core_port(match->service, port))
+			return match->service;
+	}
+	return NULL;
+}
 
 #endif /* _NF_FLOWPAR_H */

@@ -25,6 +25,7 @@
 #include <net/dst.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_timewait_sock.h>
+#include <net/ipv6.h>
 #include <net/request_sock.h>
 #include <net/tcp.h>
 
@@ -96,8 +97,14 @@ static enum flowpar_fit flowpar_fit(struct sock *sk, const struct flowpar_flow *
  */
 u32 flowpar_flow_hash(const struct net *net, const struct flowpar_flow *flow)
 {
-	return jhash_3words((__force u32)flow->saddr, (__force u32)flow->daddr,
-			    (__force u32)flow->sport, flowpar_net(net)->secret);
+	u32 secret = flowpar_net(net)->secret;
+
+	if (flow->family == NFPROTO_IPV6)
+		return jhash_3words(__ipv6_addr_jhash(&flow->saddr.in6, secret),
+				    __ipv6_addr_jhash(&flow->daddr.in6, secret),
+				    (__force u32)flow->sport, secret);
+	return jhash_3words((__force u32)flow->saddr.ip, (__force u32)flow->daddr.ip,
+			    (__force u32)flow->sport, secret);
 }
 
 /**
@@ -136,8 +143,10 @@ static void flowpar_moved_now(struct flowpar_service *service)
 static struct sock *flowpar_socket(const struct net *net, const struct flowpar_flow *flow,
 				   u16 port, int dif, int sdif)
 {
+	if (flow->family == NFPROTO_IPV6)
+		return flowpar_ipv6_socket(net, flow, port, dif, sdif);
 	return __inet_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
-					 flow->saddr, flow->sport, flow->daddr, port,
+					 flow->saddr.ip, flow->sport, flow->daddr.ip, port,
 					 dif, sdif);
 }
 
@@ -307,7 +316,7 @@ void flowpar_attach(const struct net *net, const struct flowpar_service *service
 		return;
 	dst = rcu_dereference(sk->sk_rx_dst);
 	if (dst)
-		dst = dst_check(dst, 0);
+		dst = dst_check(dst, sk->sk_rx_dst_cookie);
 	if (dst && sk->sk_rx_dst_ifindex == skb->skb_iif)
 		skb_dst_set_noref(skb, dst);
 }

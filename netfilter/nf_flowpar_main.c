@@ -4,12 +4,12 @@
  * Where the rewriting sits on a packet's way, relative to conntrack, which sees only
  * per-core ports and so sees both directions of a flow alike:
  *
- *   in      PRE_ROUTING   [conntrack's defrag -400] | public -> per-core -350 | raw -300 | conntrack
+ *   in      PRE_ROUTING   [conntrack defrag -400] | public -> per-core -350 | raw -300 | conntrack
  *   local   LOCAL_OUT     the same, for clients on this host
  *   out     POST_ROUTING  ... | NAT | helpers | per-core -> public | confirm
  *
- * This file: module, namespaces, hooks. Process context. A namespace has hooks exactly
- * while it has services.
+ * This file: module, namespaces, hooks. Process context. A namespace has hooks of a
+ * family exactly while it has services of that family.
  */
 #include <linux/module.h>
 #include <linux/netfilter.h>
@@ -20,6 +20,7 @@
 #include "nf_flowpar.h"
 #include "nf_flowpar_nl.h"
 
+/* The priorities of IPv6 are IPv4's. */
 #define FLOWPAR_PRI_IN	((NF_IP_PRI_CONNTRACK_DEFRAG + NF_IP_PRI_RAW) / 2)
 /* One before conntrack's confirm: at equal priority the order would depend on which
  * of the two registered first.
@@ -28,48 +29,74 @@
 
 unsigned int flowpar_net_id __read_mostly;
 
-static const struct nf_hook_ops flowpar_hooks[] = {
+static const struct nf_hook_ops flowpar_hooks[FLOWPAR_FAMILIES][3] = {
 	{
-		.hook		= flowpar_in_hook,
-		.pf		= NFPROTO_IPV4,
-		.hooknum	= NF_INET_PRE_ROUTING,
-		.priority	= FLOWPAR_PRI_IN,
+		{
+			.hook		= flowpar_in_hook4,
+			.pf		= NFPROTO_IPV4,
+			.hooknum	= NF_INET_PRE_ROUTING,
+			.priority	= FLOWPAR_PRI_IN,
+		},
+		{
+			.hook		= flowpar_local_out_hook4,
+			.pf		= NFPROTO_IPV4,
+			.hooknum	= NF_INET_LOCAL_OUT,
+			.priority	= FLOWPAR_PRI_IN,
+		},
+		{
+			.hook		= flowpar_out_hook4,
+			.pf		= NFPROTO_IPV4,
+			.hooknum	= NF_INET_POST_ROUTING,
+			.priority	= FLOWPAR_PRI_OUT,
+		},
 	},
 	{
-		.hook		= flowpar_local_out_hook,
-		.pf		= NFPROTO_IPV4,
-		.hooknum	= NF_INET_LOCAL_OUT,
-		.priority	= FLOWPAR_PRI_IN,
-	},
-	{
-		.hook		= flowpar_out_hook,
-		.pf		= NFPROTO_IPV4,
-		.hooknum	= NF_INET_POST_ROUTING,
-		.priority	= FLOWPAR_PRI_OUT,
+		{
+			.hook		= flowpar_in_hook6,
+			.pf		= NFPROTO_IPV6,
+			.hooknum	= NF_INET_PRE_ROUTING,
+			.priority	= FLOWPAR_PRI_IN,
+		},
+		{
+			.hook		= flowpar_local_out_hook6,
+			.pf		= NFPROTO_IPV6,
+			.hooknum	= NF_INET_LOCAL_OUT,
+			.priority	= FLOWPAR_PRI_IN,
+		},
+		{
+			.hook		= flowpar_out_hook6,
+			.pf		= NFPROTO_IPV6,
+			.hooknum	= NF_INET_POST_ROUTING,
+			.priority	= FLOWPAR_PRI_OUT,
+		},
 	},
 };
 
 /**
  * flowpar_hooks_register - let packets of a namespace reach its services
  * @net: the namespace; its flowpar_net.lock is held
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
  * Return: 0 or a negative error; then nothing is registered.
  */
-int flowpar_hooks_register(struct net *net)
+int flowpar_hooks_register(struct net *net, u8 family)
 {
-	return nf_register_net_hooks(net, flowpar_hooks, ARRAY_SIZE(flowpar_hooks));
+	return nf_register_net_hooks(net, flowpar_hooks[flowpar_family_index(family)],
+				     ARRAY_SIZE(flowpar_hooks[0]));
 }
 
 /**
  * flowpar_hooks_unregister - undo flowpar_hooks_register()
  * @net: the namespace
+ * @family: as it was registered
  *
  * Hooks may still run on other CPUs when this returns, until an RCU grace period has
  * passed.
  */
-void flowpar_hooks_unregister(struct net *net)
+void flowpar_hooks_unregister(struct net *net, u8 family)
 {
-	nf_unregister_net_hooks(net, flowpar_hooks, ARRAY_SIZE(flowpar_hooks));
+	nf_unregister_net_hooks(net, flowpar_hooks[flowpar_family_index(family)],
+				ARRAY_SIZE(flowpar_hooks[0]));
 }
 
 static int __net_init flowpar_net_init(struct net *net)
@@ -87,8 +114,13 @@ static int __net_init flowpar_net_init(struct net *net)
  */
 static void __net_exit flowpar_net_pre_exit(struct net *net)
 {
-	if (rcu_access_pointer(flowpar_net(net)->table))
-		flowpar_hooks_unregister(net);
+	static const u8 families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	struct flowpar_net *fn = flowpar_net(net);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(families); i++)
+		if (rcu_access_pointer(fn->table[flowpar_family_index(families[i])]))
+			flowpar_hooks_unregister(net, families[i]);
 }
 
 static void __net_exit flowpar_net_exit(struct net *net)

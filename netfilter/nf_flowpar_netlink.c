@@ -13,16 +13,51 @@
 #include <linux/socket.h>
 #include <net/genetlink.h>
 #include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/netlink.h>
 
 #include "nf_flowpar.h"
 #include "nf_flowpar_nl.h"
 
+static bool flowpar_address_is_unicast(u8 family, const union nf_inet_addr *address)
+{
+	if (family == AF_INET6)
+		return !ipv6_addr_any(&address->in6) && !ipv6_addr_is_multicast(&address->in6);
+	return !ipv4_is_zeronet(address->ip) && !ipv4_is_multicast(address->ip) &&
+	       !ipv4_is_lbcast(address->ip);
+}
+
+static int flowpar_address_parse(const struct genl_info *info, struct flowpar_service *key)
+{
+	struct nlattr *attr = info->attrs[FLOWPAR_A_SERVICE_ADDRESS];
+	bool ipv6 = key->family == AF_INET6;
+	int len = ipv6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+
+	if (!attr)
+		return 0;
+	if (nla_len(attr) != len) {
+		NL_SET_ERR_MSG_ATTR_FMT(info->extack, attr, "an %s address has %d bytes",
+					ipv6 ? "IPv6" : "IPv4", len);
+		return -EINVAL;
+	}
+	nla_memcpy(&key->address, attr, len);
+	if (!flowpar_address_is_unicast(key->family, &key->address)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "not a unicast address; leave it out for any");
+		return -EINVAL;
+	}
+	if (ipv6 && ipv6_addr_v4mapped(&key->address.in6)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "an IPv4 address; give it as one: packets have it so");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int flowpar_key_parse(const struct genl_info *info, struct flowpar_service *key)
 {
 	struct nlattr *family = info->attrs[FLOWPAR_A_SERVICE_FAMILY];
 	struct nlattr *protocol = info->attrs[FLOWPAR_A_SERVICE_PROTOCOL];
-	struct nlattr *address = info->attrs[FLOWPAR_A_SERVICE_ADDRESS];
 	struct nlattr *port = info->attrs[FLOWPAR_A_SERVICE_PORT];
 
 	if (GENL_REQ_ATTR_CHECK(info, FLOWPAR_A_SERVICE_FAMILY) ||
@@ -31,8 +66,12 @@ static int flowpar_key_parse(const struct genl_info *info, struct flowpar_servic
 		return -EINVAL;
 
 	key->family = nla_get_u8(family);
-	if (key->family != AF_INET) {
-		NL_SET_ERR_MSG_ATTR(info->extack, family, "only IPv4 is supported");
+	if (key->family != AF_INET && key->family != AF_INET6) {
+		NL_SET_ERR_MSG_ATTR(info->extack, family, "only IPv4 and IPv6 are supported");
+		return -EAFNOSUPPORT;
+	}
+	if (key->family == AF_INET6 && !ipv6_mod_enabled()) {
+		NL_SET_ERR_MSG_ATTR(info->extack, family, "this kernel runs without IPv6");
 		return -EAFNOSUPPORT;
 	}
 	key->protocol = nla_get_u8(protocol);
@@ -40,22 +79,8 @@ static int flowpar_key_parse(const struct genl_info *info, struct flowpar_servic
 		NL_SET_ERR_MSG_ATTR(info->extack, protocol, "only TCP is supported");
 		return -EPROTONOSUPPORT;
 	}
-	if (address) {
-		if (nla_len(address) != sizeof(__be32)) {
-			NL_SET_ERR_MSG_ATTR(info->extack, address,
-					    "an IPv4 address has 4 bytes");
-			return -EINVAL;
-		}
-		key->address = nla_get_in_addr(address);
-		if (ipv4_is_zeronet(key->address) || ipv4_is_multicast(key->address) ||
-		    ipv4_is_lbcast(key->address)) {
-			NL_SET_ERR_MSG_ATTR(info->extack, address,
-					    "not a unicast address; leave it out for any");
-			return -EINVAL;
-		}
-	}
 	key->port = nla_get_u16(port);
-	return 0;
+	return flowpar_address_parse(info, key);
 }
 
 static struct flowpar_service *flowpar_cpus_parse(const struct genl_info *info)
@@ -172,8 +197,10 @@ static int flowpar_key_put(struct sk_buff *skb, const struct flowpar_service *se
 {
 	if (nla_put_u8(skb, FLOWPAR_A_SERVICE_FAMILY, service->family) ||
 	    nla_put_u8(skb, FLOWPAR_A_SERVICE_PROTOCOL, service->protocol) ||
-	    (service->address &&
-	     nla_put_in_addr(skb, FLOWPAR_A_SERVICE_ADDRESS, service->address)) ||
+	    (!flowpar_service_is_any(service) &&
+	     nla_put(skb, FLOWPAR_A_SERVICE_ADDRESS, service->family == AF_INET6 ?
+		     sizeof(service->address.in6) : sizeof(service->address.in),
+		     &service->address)) ||
 	    nla_put_u16(skb, FLOWPAR_A_SERVICE_PORT, service->port))
 		return -EMSGSIZE;
 	return 0;
@@ -326,6 +353,7 @@ int flowpar_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 /* Where a dump goes on, in netlink_callback.ctx. */
 struct flowpar_dump {
+	unsigned int family;
 	unsigned int service;
 	unsigned int cpu;
 };
@@ -336,19 +364,33 @@ static struct flowpar_dump *flowpar_dump(struct netlink_callback *cb)
 	return (struct flowpar_dump *)cb->ctx;
 }
 
+/* The service that a dump is at, or NULL at its end. */
+static const struct flowpar_service *flowpar_dump_service(struct flowpar_net *fn,
+							  struct flowpar_dump *at)
+{
+	const struct flowpar_table *table;
+
+	for (; at->family < FLOWPAR_FAMILIES; at->family++) {
+		table = rcu_dereference_protected(fn->table[at->family],
+						  lockdep_is_held(&fn->lock));
+		if (table && at->service < table->count)
+			return table->match[at->service].service;
+		at->service = 0;
+	}
+	return NULL;
+}
+
 int flowpar_nl_service_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct flowpar_net *fn = flowpar_net(sock_net(skb->sk));
 	struct flowpar_dump *at = flowpar_dump(cb);
-	const struct flowpar_table *table;
+	const struct flowpar_service *service;
 	int err = 0;
 
 	mutex_lock(&fn->lock);
 	cb->seq = fn->seq;
-	table = rcu_dereference_protected(fn->table, lockdep_is_held(&fn->lock));
-	for (; table && at->service < table->count; at->service++) {
-		err = flowpar_service_put(skb, table->match[at->service].service,
-					  genl_info_dump(cb), cb);
+	for (; (service = flowpar_dump_service(fn, at)); at->service++) {
+		err = flowpar_service_put(skb, service, genl_info_dump(cb), cb);
 		if (err)
 			break;
 	}
@@ -406,18 +448,16 @@ int flowpar_nl_stats_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb
 {
 	struct flowpar_net *fn = flowpar_net(sock_net(skb->sk));
 	struct flowpar_dump *at = flowpar_dump(cb);
-	const struct flowpar_table *table;
+	const struct flowpar_service *service;
 	int err = 0;
 
 	mutex_lock(&fn->lock);
 	cb->seq = fn->seq;
-	table = rcu_dereference_protected(fn->table, lockdep_is_held(&fn->lock));
-	for (; table && at->service < table->count; at->service++) {
+	for (; (service = flowpar_dump_service(fn, at)); at->service++) {
 		for (; at->cpu < nr_cpu_ids; at->cpu++) {
 			if (!cpu_possible(at->cpu))
 				continue;
-			err = flowpar_stats_put(skb, table->match[at->service].service,
-						at->cpu, cb);
+			err = flowpar_stats_put(skb, service, at->cpu, cb);
 			if (err)
 				goto unlock;
 		}

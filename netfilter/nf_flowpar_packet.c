@@ -4,22 +4,25 @@
  * In and out are called with BH disabled or in process context (a socket's own
  * transmission), always under rcu_read_lock(). No lock, no allocation, no shared write.
  * Every step returns an enum flowpar_verdict; flowpar_verdict() alone maps it to
- * netfilter's.
+ * netfilter's. Both address families share each step, which is compiled for either: the
+ * hook knows its family, so nothing asks for it per packet.
  *
  * skb->hash is left alone: the NIC, RPS and RFS computed it from the packet on the
  * wire, and what compares it later (sk_rxhash) has to find the same value.
  */
 #include <linux/errno.h>
 #include <linux/if.h>
-#include <linux/inetdevice.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/tcp.h>
 #include <net/checksum.h>
-#include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/route.h>
 #include <net/sock.h>
@@ -27,32 +30,83 @@
 
 #include "nf_flowpar.h"
 
-/* Inlined, since the way out needs a third of it. */
-static __always_inline bool flowpar_flow_parse(const struct sk_buff *skb,
-					       struct flowpar_flow *flow)
+enum flowpar_parsed {
+	FLOWPAR_P_FLOW,
+	FLOWPAR_P_FRAGMENT,
+	FLOWPAR_P_OTHER,
+};
+
+/* Steps over extension headers. A routing header that is not used up leads elsewhere:
+ * its packet is only passing through.
+ */
+static noinline enum flowpar_parsed flowpar_exthdrs_skip(const struct sk_buff *skb,
+							 u8 *protocol,
+							 unsigned int *offset)
 {
-	const struct iphdr *iph = ip_hdr(skb);
+	int flags = IP6_FH_F_SKIP_RH, next;
+	unsigned int routing = 0;
+	__be16 fragment;
+
+	next = ipv6_skip_exthdr(skb, *offset, protocol, &fragment);
+	if (fragment & htons(IP6_OFFSET | IP6_MF))
+		return FLOWPAR_P_FRAGMENT;
+	if (next < 0 || ipv6_find_hdr(skb, &routing, NEXTHDR_ROUTING, NULL, &flags) >= 0)
+		return FLOWPAR_P_OTHER;
+	*offset = next;
+	return FLOWPAR_P_FLOW;
+}
+
+/* Inlined, since the way out needs a third of it, and the caller knows @family. */
+static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_buff *skb,
+							      u8 family,
+							      struct flowpar_flow *flow)
+{
 	const struct tcphdr *th;
 	struct tcphdr buf;
+	u8 protocol;
 
+	flow->family = family;
+	flow->offset = skb_network_offset(skb);
 	/* Raw sockets send any header, and fragments too, which are theirs to send. */
-	if (iph->protocol != IPPROTO_TCP || iph->ihl < 5 || ip_is_fragment(iph))
-		return false;
+	if (family == NFPROTO_IPV6) {
+		const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+		enum flowpar_parsed parsed;
 
-	flow->offset = skb_network_offset(skb) + ip_hdrlen(skb);
+		flow->saddr.in6 = ip6h->saddr;
+		flow->daddr.in6 = ip6h->daddr;
+		flow->offset += sizeof(*ip6h);
+		protocol = ip6h->nexthdr;
+		if (unlikely(ipv6_ext_hdr(protocol))) {
+			parsed = flowpar_exthdrs_skip(skb, &protocol, &flow->offset);
+			if (parsed != FLOWPAR_P_FLOW)
+				return parsed;
+		}
+	} else {
+		const struct iphdr *iph = ip_hdr(skb);
+
+		if (iph->ihl < 5)
+			return FLOWPAR_P_OTHER;
+		if (ip_is_fragment(iph))
+			return FLOWPAR_P_FRAGMENT;
+		flow->saddr.ip = iph->saddr;
+		flow->daddr.ip = iph->daddr;
+		flow->offset += ip_hdrlen(skb);
+		protocol = iph->protocol;
+	}
+	if (protocol != IPPROTO_TCP)
+		return FLOWPAR_P_OTHER;
+
 	th = skb_header_pointer(skb, flow->offset, sizeof(buf), &buf);
 	if (!th || th->doff < sizeof(buf) / 4)
-		return false;
+		return FLOWPAR_P_OTHER;
 
-	flow->saddr = iph->saddr;
-	flow->daddr = iph->daddr;
 	flow->sport = th->source;
 	flow->dport = ntohs(th->dest);
 	flow->seq = ntohl(th->seq);
 	flow->ack_seq = ntohl(th->ack_seq);
 	flow->ack = th->ack;
 	flow->syn = th->syn && !th->ack;
-	return true;
+	return FLOWPAR_P_FLOW;
 }
 
 /* @field: offset of the port in the TCP header. Ports are in no pseudo header, so this
@@ -74,72 +128,64 @@ static bool flowpar_port_write(struct sk_buff *skb, const struct flowpar_flow *f
 	return true;
 }
 
-/* The hash of the host's own addresses answers for most; routes of type local, and
- * VRFs, where an address is local to one of them only, are left to the routing table.
- */
-static bool flowpar_address_is_local(struct net *net, const struct net_device *dev,
-				     __be32 address)
-{
-	const struct net_device *owner;
-
-	owner = __ip_dev_find(net, address, false);
-	if (owner && owner->flags & IFF_UP &&
-	    !netif_is_l3_slave(owner) && !netif_is_l3_master(owner) &&
-	    !netif_is_l3_slave(dev) && !netif_is_l3_master(dev))
-		return true;
-	return inet_addr_type_dev_table(net, dev, address) == RTN_LOCAL;
-}
-
 /* Only the first fragment has ports, so a datagram that may be a service's is put
- * together here instead of a few steps on, in ip_local_deliver(), with whose fragments
- * it shares its queue: services may come and go between two fragments. Most packets are
- * whole, and pay less for this than for nf_defrag's hooks in front of ours.
+ * together here instead of a few steps on, on local delivery. Most packets are whole,
+ * and pay less for this than for nf_defrag's hooks in front of ours.
  *
- * Return: whether @skb is a datagram now; if not, it belongs to the queue or is freed.
+ * Return: FLOWPAR_V_NOT_OURS: @skb is what it was, or a datagram now; all else is final.
  */
-static bool flowpar_defrag(struct net *net, struct sk_buff *skb)
+static enum flowpar_verdict flowpar_defrag(struct net *net, struct sk_buff *skb, u8 family)
 {
-	return !ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER);
+	union nf_inet_addr daddr;
+
+	if (family == NFPROTO_IPV6)
+		daddr.in6 = ipv6_hdr(skb)->daddr;
+	else
+		daddr.ip = ip_hdr(skb)->daddr;
+	if (!flowpar_service_has_address(net, family, &daddr) ||
+	    !flowpar_address_is_local(net, skb->dev, family, &daddr))
+		return FLOWPAR_V_NOT_OURS;
+
+	if (family == NFPROTO_IPV6)
+		return flowpar_ipv6_defrag(net, skb);
+	/* The queue of ip_local_deliver(): services may come and go between fragments. */
+	return ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER) ? FLOWPAR_V_STOLEN :
+							      FLOWPAR_V_NOT_OURS;
 }
 
-static bool flowpar_fragment_may_be_ours(struct net *net, const struct sk_buff *skb)
-{
-	const struct iphdr *iph = ip_hdr(skb);
-
-	return ip_is_fragment(iph) && iph->protocol == IPPROTO_TCP &&
-	       flowpar_service_has_address(net, iph->daddr) &&
-	       flowpar_address_is_local(net, skb->dev, iph->daddr);
-}
-
-/* From the home port that @place has to the right one. @skb: to attach to, or NULL. */
+/* From the home port that @place has to the right one. @dev: where the segment came
+ * from, if its address may be another host's.
+ */
 static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_service *service,
-					  const struct flowpar_flow *flow,
-					  const struct net_device *dev, int sdif,
-					  bool local, struct flowpar_place *place)
+					  const struct flowpar_flow *flow, int dif, int sdif,
+					  const struct net_device *dev,
+					  struct flowpar_place *place)
 {
 	bool search = !flow->syn || flowpar_moved_recently(service);
 
 	place->sk = NULL;
-	if (search && flowpar_lookup_home(net, flow, dev->ifindex, sdif, place))
+	if (search && flowpar_lookup_home(net, flow, dif, sdif, place))
 		return FLOWPAR_V_IN;
 
 	/* Only now: a socket at its port proved that the address is local. */
-	if (!local && !flowpar_address_is_local(net, dev, flow->daddr)) {
+	if (dev && !flowpar_address_is_local(net, dev, flow->family, &flow->daddr)) {
 		if (place->sk)
 			sock_gen_put(place->sk);
 		return FLOWPAR_V_NOT_OURS;
 	}
 	if (!search)
 		return FLOWPAR_V_IN;
-	return flowpar_lookup_moved(net, service, flow, dev->ifindex, sdif, place);
+	return flowpar_lookup_moved(net, service, flow, dif, sdif, place);
 }
 
-static enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
-				       struct flowpar_service **found)
+static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
+						       u8 family,
+						       struct flowpar_service **found)
 {
 	const struct net_device *dev = skb->dev;
 	struct flowpar_service *service;
 	enum flowpar_verdict verdict;
+	enum flowpar_parsed parsed;
 	struct flowpar_place place;
 	struct flowpar_flow flow;
 	u16 rank;
@@ -153,22 +199,23 @@ static enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
 	    netif_is_l3_slave(dev))
 		return FLOWPAR_V_NOT_OURS;
 
-	if (unlikely(!flowpar_flow_parse(skb, &flow))) {
-		if (!flowpar_fragment_may_be_ours(net, skb))
-			return FLOWPAR_V_NOT_OURS;
-		if (!flowpar_defrag(net, skb))
-			return FLOWPAR_V_STOLEN;
-		if (!flowpar_flow_parse(skb, &flow))
-			return FLOWPAR_V_NOT_OURS;
+	parsed = flowpar_flow_parse(skb, family, &flow);
+	if (unlikely(parsed == FLOWPAR_P_FRAGMENT)) {
+		verdict = flowpar_defrag(net, skb, family);
+		if (verdict != FLOWPAR_V_NOT_OURS)
+			return verdict;
+		parsed = flowpar_flow_parse(skb, family, &flow);
 	}
+	if (unlikely(parsed != FLOWPAR_P_FLOW))
+		return FLOWPAR_V_NOT_OURS;
 
-	service = flowpar_service_find(net, flow.daddr, flow.dport);
+	service = flowpar_service_find(net, family, &flow.daddr, flow.dport);
 	if (!service)
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
 
 	if (flow.dport != service->port)
-		return flowpar_address_is_local(net, dev, flow.daddr) ?
+		return flowpar_address_is_local(net, dev, family, &flow.daddr) ?
 			FLOWPAR_V_CLOSED : FLOWPAR_V_NOT_OURS;
 
 	rank = service->rank[smp_processor_id()];
@@ -177,7 +224,9 @@ static enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
 	place.port = flowpar_core_port(service, rank == FLOWPAR_NO_RANK ?
 				       reciprocal_scale(hash, service->n_cpus) : rank, hash);
 
-	verdict = flowpar_steer(net, service, &flow, dev, inet_sdif(skb), false, &place);
+	verdict = flowpar_steer(net, service, &flow, dev->ifindex,
+				family == NFPROTO_IPV6 ? inet6_sdif(skb) : inet_sdif(skb),
+				dev, &place);
 	if (verdict != FLOWPAR_V_IN)
 		return verdict;
 	if (rank == FLOWPAR_NO_RANK)
@@ -188,24 +237,40 @@ static enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
+/* Where a packet to one of this host's addresses will seem to come in: as ip6_rcv_core()
+ * does it for IPv6, whose link-local addresses need their own device. 0: it leaves.
+ */
+static __always_inline int flowpar_local_dif(const struct sk_buff *skb, u8 family)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	if (!dst)
+		return 0;
+	if (family == NFPROTO_IPV6)
+		return skb_rt6_info(skb)->rt6i_flags & RTF_LOCAL ?
+			ip6_dst_idev(dst)->dev->ifindex : 0;
+	return skb_rtable(skb)->rt_flags & RTCF_LOCAL ? dst->dev->ifindex : 0;
+}
+
 /* A client on this host. The flow's hash picks the core, not the CPU: clients migrate
  * between segments. The answers go out through flowpar_out() like all others, before
  * they come back over loopback.
  */
-static enum flowpar_verdict flowpar_local_out(struct net *net, struct sk_buff *skb,
-					      struct flowpar_service **found)
+static __always_inline enum flowpar_verdict
+flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
+		  struct flowpar_service **found)
 {
-	const struct rtable *rt = skb_rtable(skb);
+	int dif = flowpar_local_dif(skb, family);
 	struct flowpar_service *service;
 	enum flowpar_verdict verdict;
 	struct flowpar_place place;
 	struct flowpar_flow flow;
 	u32 hash;
 
-	if (!rt || !(rt->rt_flags & RTCF_LOCAL) || !flowpar_flow_parse(skb, &flow))
+	if (!dif || flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW)
 		return FLOWPAR_V_NOT_OURS;
 
-	service = flowpar_service_find(net, flow.daddr, flow.dport);
+	service = flowpar_service_find(net, family, &flow.daddr, flow.dport);
 	if (!service)
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
@@ -219,7 +284,7 @@ static enum flowpar_verdict flowpar_local_out(struct net *net, struct sk_buff *s
 
 	/* The per-CPU parts of a search must stay with one CPU and one packet. */
 	local_bh_disable();
-	verdict = flowpar_steer(net, service, &flow, rt->dst.dev, 0, true, &place);
+	verdict = flowpar_steer(net, service, &flow, dif, 0, NULL, &place);
 	local_bh_enable();
 	if (verdict != FLOWPAR_V_IN)
 		return verdict;
@@ -230,36 +295,42 @@ static enum flowpar_verdict flowpar_local_out(struct net *net, struct sk_buff *s
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
-/* A transparent proxy sends from other hosts' addresses, and any of their ports. For
- * most packets the socket answers without a look at the routing table; resets come from
- * a raw socket of the kernel's, SYN cookies from none.
+/* A transparent proxy sends from other hosts' addresses, and any of their ports; over
+ * IPv6 every socket that may bind them does. For most packets the socket answers without
+ * a look at the addresses; resets come from a raw socket of the kernel's, SYN cookies
+ * from none.
  */
-static bool flowpar_source_is_local(struct net *net, const struct sk_buff *skb, __be32 saddr)
+static __always_inline bool flowpar_source_is_local(struct net *net,
+						    const struct sk_buff *skb, u8 family,
+						    const union nf_inet_addr *saddr)
 {
-	const struct sock *sk = skb->sk;
+	struct sock *sk = skb->sk;
 
-	if (sk && (!sk_fullsock(sk) || sk_is_tcp(sk)) && !inet_sk_transparent(sk))
+	if (sk && (!sk_fullsock(sk) || sk_is_tcp(sk)) && !inet_sk_transparent(sk) &&
+	    (family == NFPROTO_IPV4 || !sk_fullsock(sk) ||
+	     !ipv6_can_nonlocal_bind(net, inet_sk(sk))))
 		return true;
-	return flowpar_address_is_local(net, skb_dst(skb)->dev, saddr);
+	return flowpar_address_is_local(net, skb_dst(skb)->dev, family, saddr);
 }
 
 /* Decided by port and address, not by socket: resets and SYN cookies have none of the
  * service's. skb_iif is 0 exactly for packets that this namespace did not receive.
  */
-static enum flowpar_verdict flowpar_out(struct net *net, struct sk_buff *skb,
-					struct flowpar_service **found)
+static __always_inline enum flowpar_verdict flowpar_out(struct net *net, struct sk_buff *skb,
+							u8 family,
+							struct flowpar_service **found)
 {
 	struct flowpar_service *service;
 	struct flowpar_flow flow;
 	u16 sport;
 
-	if (skb->skb_iif || !flowpar_flow_parse(skb, &flow))
+	if (skb->skb_iif || flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW)
 		return FLOWPAR_V_NOT_OURS;
 
 	sport = ntohs(flow.sport);
-	service = flowpar_service_find(net, flow.saddr, sport);
+	service = flowpar_service_find(net, family, &flow.saddr, sport);
 	if (!service || sport == service->port ||
-	    !flowpar_source_is_local(net, skb, flow.saddr))
+	    !flowpar_source_is_local(net, skb, family, &flow.saddr))
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
 
@@ -267,7 +338,7 @@ static enum flowpar_verdict flowpar_out(struct net *net, struct sk_buff *skb,
 		FLOWPAR_V_OUT : FLOWPAR_V_ERROR;
 }
 
-/* @service: set unless the verdict is FLOWPAR_V_NOT_OURS or FLOWPAR_V_STOLEN */
+/* @service: set with the verdicts that are counted */
 static unsigned int flowpar_verdict(enum flowpar_verdict verdict,
 				    const struct flowpar_service *service,
 				    unsigned int closed)
@@ -288,6 +359,7 @@ static unsigned int flowpar_verdict(enum flowpar_verdict verdict,
 		return closed;
 	case FLOWPAR_V_THROTTLED:
 		/* Counted where it was decided: throttled SYNs go on. */
+	case FLOWPAR_V_BAD_FRAGMENT:
 		return NF_DROP;
 	case FLOWPAR_V_ERROR:
 		flowpar_count(service, FLOWPAR_ERROR);
@@ -296,38 +368,73 @@ static unsigned int flowpar_verdict(enum flowpar_verdict verdict,
 	return NF_DROP;
 }
 
-unsigned int flowpar_in_hook(void *priv, struct sk_buff *skb,
-			     const struct nf_hook_state *state)
+static __always_inline unsigned int flowpar_in_hook(struct sk_buff *skb, u8 family,
+						    const struct nf_hook_state *state)
 {
 	struct flowpar_service *service = NULL;
 	enum flowpar_verdict verdict;
+	bool in_process = unlikely(!in_softirq());
 
-	if (likely(in_softirq())) {
-		verdict = flowpar_in(state->net, skb, &service);
-	} else {
-		/* A ruleset that queues to user space before us reinjects from a process. */
+	/* A ruleset that queues to user space before us reinjects from a process. */
+	if (in_process)
 		local_bh_disable();
-		verdict = flowpar_in(state->net, skb, &service);
+	verdict = flowpar_in(state->net, skb, family, &service);
+	if (in_process)
 		local_bh_enable();
-	}
 	return flowpar_verdict(verdict, service, NF_DROP);
 }
 
-unsigned int flowpar_local_out_hook(void *priv, struct sk_buff *skb,
-				    const struct nf_hook_state *state)
+static __always_inline unsigned int flowpar_local_out_hook(struct sk_buff *skb, u8 family,
+							   const struct nf_hook_state *state)
 {
 	struct flowpar_service *service = NULL;
-	enum flowpar_verdict verdict = flowpar_local_out(state->net, skb, &service);
+	enum flowpar_verdict verdict = flowpar_local_out(state->net, skb, family, &service);
 
 	/* connect() fails at once instead of after all its SYNs. */
 	return flowpar_verdict(verdict, service, NF_DROP_ERR(-ECONNREFUSED));
 }
 
-unsigned int flowpar_out_hook(void *priv, struct sk_buff *skb,
-			      const struct nf_hook_state *state)
+static __always_inline unsigned int flowpar_out_hook(struct sk_buff *skb, u8 family,
+						     const struct nf_hook_state *state)
 {
 	struct flowpar_service *service = NULL;
-	enum flowpar_verdict verdict = flowpar_out(state->net, skb, &service);
+	enum flowpar_verdict verdict = flowpar_out(state->net, skb, family, &service);
 
 	return flowpar_verdict(verdict, service, NF_DROP);
+}
+
+unsigned int flowpar_in_hook4(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	return flowpar_in_hook(skb, NFPROTO_IPV4, state);
+}
+
+unsigned int flowpar_in_hook6(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	return flowpar_in_hook(skb, NFPROTO_IPV6, state);
+}
+
+unsigned int flowpar_local_out_hook4(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	return flowpar_local_out_hook(skb, NFPROTO_IPV4, state);
+}
+
+unsigned int flowpar_local_out_hook6(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	return flowpar_local_out_hook(skb, NFPROTO_IPV6, state);
+}
+
+unsigned int flowpar_out_hook4(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	return flowpar_out_hook(skb, NFPROTO_IPV4, state);
+}
+
+unsigned int flowpar_out_hook6(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	return flowpar_out_hook(skb, NFPROTO_IPV6, state);
 }

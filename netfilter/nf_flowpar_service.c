@@ -5,7 +5,8 @@
  * whole table; packets read it under RCU. A service in a published table is
  * complete and does not change; it is freed a grace period after the table that lost
  * it. Invariant: for any local address, a port belongs to at most one service, as
- * its public port or as one of its per-core ports.
+ * its public port or as one of its per-core ports. Families are apart: a dual-stack
+ * listener may be the per-core port of a service of each.
  */
 #include <linux/cpumask.h>
 #include <linux/in.h>
@@ -82,16 +83,18 @@ static struct flowpar_table *flowpar_table_alloc(unsigned int count)
 	return table;
 }
 
-static struct flowpar_table *flowpar_table_locked(struct flowpar_net *fn)
+static struct flowpar_table *flowpar_table_locked(struct flowpar_net *fn, u8 family)
 {
-	return rcu_dereference_protected(fn->table, lockdep_is_held(&fn->lock));
+	return rcu_dereference_protected(fn->table[flowpar_family_index(family)],
+					 lockdep_is_held(&fn->lock));
 }
 
-static void flowpar_table_replace(struct flowpar_net *fn, struct flowpar_table *table)
+static void flowpar_table_replace(struct flowpar_net *fn, u8 family,
+				  struct flowpar_table *table)
 {
-	struct flowpar_table *old = flowpar_table_locked(fn);
+	struct flowpar_table *old = flowpar_table_locked(fn, family);
 
-	rcu_assign_pointer(fn->table, table);
+	rcu_assign_pointer(fn->table[flowpar_family_index(family)], table);
 	/* 0 would mean "not dumping" to netlink. */
 	if (!++fn->seq)
 		fn->seq = 1;
@@ -99,11 +102,26 @@ static void flowpar_table_replace(struct flowpar_net *fn, struct flowpar_table *
 		kfree_rcu(old, rcu);
 }
 
+/**
+ * flowpar_service_is_any - whether a service is at any local address
+ * @service: the service, or a key
+ */
+bool flowpar_service_is_any(const struct flowpar_service *service)
+{
+	return ipv6_addr_any(&service->address.in6);
+}
+
+static bool flowpar_address_equal(const struct flowpar_service *a,
+				  const struct flowpar_service *b)
+{
+	return nf_inet_addr_cmp(&a->address, &b->address);
+}
+
 static bool flowpar_key_equal(const struct flowpar_service *a,
 			      const struct flowpar_service *b)
 {
 	return a->family == b->family && a->protocol == b->protocol &&
-	       a->address == b->address && a->port == b->port;
+	       flowpar_address_equal(a, b) && a->port == b->port;
 }
 
 static int flowpar_service_conflict(const struct flowpar_service *new,
@@ -116,7 +134,8 @@ static int flowpar_service_conflict(const struct flowpar_service *new,
 		return -EEXIST;
 	}
 	/* Two addresses share no packet, "any" shares some with each. */
-	if (new->address && old->address && new->address != old->address)
+	if (!flowpar_service_is_any(new) && !flowpar_service_is_any(old) &&
+	    !flowpar_address_equal(new, old))
 		return 0;
 
 	if (new->base <= old->last && old->base <= new->last) {
@@ -148,7 +167,7 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 			struct netlink_ext_ack *extack)
 {
 	struct flowpar_net *fn = flowpar_net(net);
-	struct flowpar_table *old = flowpar_table_locked(fn);
+	struct flowpar_table *old = flowpar_table_locked(fn, service->family);
 	unsigned int i, at, count = old ? old->count : 0;
 	struct flowpar_table *table;
 	int err;
@@ -159,7 +178,8 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 			return err;
 	}
 	if (count == FLOWPAR_MAX_SERVICES) {
-		NL_SET_ERR_MSG_FMT(extack, "this namespace has %u services, no more fit",
+		NL_SET_ERR_MSG_FMT(extack,
+				   "this namespace has %u services of this family, no more fit",
 				   count);
 		return -ENOSPC;
 	}
@@ -168,7 +188,7 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 	if (!table)
 		return -ENOMEM;
 
-	at = service->address ? 0 : count;
+	at = flowpar_service_is_any(service) ? count : 0;
 	for (i = 0; i < count; i++)
 		table->match[i + (i >= at)] = old->match[i];
 	table->match[at] = (struct flowpar_match) {
@@ -180,14 +200,14 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 	};
 
 	if (!count) {
-		err = flowpar_hooks_register(net);
+		err = flowpar_hooks_register(net, service->family);
 		if (err) {
 			NL_SET_ERR_MSG(extack, "cannot register netfilter hooks");
 			kfree(table);
 			return err;
 		}
 	}
-	flowpar_table_replace(fn, table);
+	flowpar_table_replace(fn, service->family, table);
 	return 0;
 }
 
@@ -201,7 +221,7 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 struct flowpar_service *flowpar_service_get(const struct net *net,
 					    const struct flowpar_service *key)
 {
-	struct flowpar_table *table = flowpar_table_locked(flowpar_net(net));
+	struct flowpar_table *table = flowpar_table_locked(flowpar_net(net), key->family);
 	unsigned int i;
 
 	for (i = 0; table && i < table->count; i++)
@@ -223,7 +243,7 @@ struct flowpar_service *flowpar_service_unlink(struct net *net,
 {
 	struct flowpar_service *service = flowpar_service_get(net, key);
 	struct flowpar_net *fn = flowpar_net(net);
-	struct flowpar_table *old = flowpar_table_locked(fn);
+	struct flowpar_table *old = flowpar_table_locked(fn, key->family);
 	struct flowpar_table *table = NULL;
 	unsigned int i, n = 0;
 
@@ -238,9 +258,9 @@ struct flowpar_service *flowpar_service_unlink(struct net *net,
 			if (old->match[i].service != service)
 				table->match[n++] = old->match[i];
 	}
-	flowpar_table_replace(fn, table);
+	flowpar_table_replace(fn, key->family, table);
 	if (!table)
-		flowpar_hooks_unregister(net);
+		flowpar_hooks_unregister(net, key->family);
 	return service;
 }
 
@@ -250,75 +270,41 @@ struct flowpar_service *flowpar_service_unlink(struct net *net,
  */
 void flowpar_services_release(struct net *net)
 {
+	struct flowpar_net *fn = flowpar_net(net);
 	struct flowpar_table *table;
-	unsigned int i;
+	unsigned int family, i;
 
-	table = rcu_dereference_protected(flowpar_net(net)->table, true);
-	if (!table)
-		return;
-	RCU_INIT_POINTER(flowpar_net(net)->table, NULL);
-	for (i = 0; i < table->count; i++)
-		flowpar_service_free(table->match[i].service);
-	kfree(table);
-}
-
-/* Between the ports of a rank and the next lie ports that are not the service's. */
-static bool flowpar_is_core_port(const struct flowpar_service *service, u16 port)
-{
-	return (port - service->base) % service->stride < service->per_core;
-}
-
-static bool flowpar_match_address(const struct flowpar_match *match, __be32 address)
-{
-	return match->address ? match->address == address : !ipv4_is_loopback(address);
-}
-
-/**
- * flowpar_service_find - the service that a local address and port belong to
- * @net: the namespace
- * @address: local address
- * @port: public or per-core; the service's @port field tells which
- *
- * Context: hooks, under rcu_read_lock().
- * Return: the service, or NULL.
- */
-struct flowpar_service *flowpar_service_find(const struct net *net, __be32 address,
-					     u16 port)
-{
-	const struct flowpar_table *table = rcu_dereference(flowpar_net(net)->table);
-	const struct flowpar_match *match;
-
-	if (!table)
-		return NULL;
-
-	for (match = table->match; match < table->match + table->count; match++) {
-		if (port != match->port && (port < match->first || port > match->last))
+	for (family = 0; family < FLOWPAR_FAMILIES; family++) {
+		table = rcu_dereference_protected(fn->table[family], true);
+		if (!table)
 			continue;
-		if (!flowpar_match_address(match, address))
-			continue;
-		if (port == match->port || flowpar_is_core_port(match->service, port))
-			return match->service;
+		RCU_INIT_POINTER(fn->table[family], NULL);
+		for (i = 0; i < table->count; i++)
+			flowpar_service_free(table->match[i].service);
+		kfree(table);
 	}
-	return NULL;
 }
 
 /**
  * flowpar_service_has_address - whether some service may be at an address
  * @net: the namespace
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @address: local address
  *
  * Context: hooks, under rcu_read_lock().
  */
-bool flowpar_service_has_address(const struct net *net, __be32 address)
+bool flowpar_service_has_address(const struct net *net, u8 family,
+				 const union nf_inet_addr *address)
 {
-	const struct flowpar_table *table = rcu_dereference(flowpar_net(net)->table);
+	const struct flowpar_table *table;
 	const struct flowpar_match *match;
 
+	table = rcu_dereference(flowpar_net(net)->table[flowpar_family_index(family)]);
 	if (!table)
 		return false;
 
 	for (match = table->match; match < table->match + table->count; match++)
-		if (flowpar_match_address(match, address))
+		if (flowpar_match_address(match, family, address))
 			return true;
 	return false;
 }

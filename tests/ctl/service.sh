@@ -66,8 +66,8 @@ tcp *:80                1        8008           0           0           0       
 		flowparctl service add --port 81 --base-port 7000 --cpus 0-1 --stride 2 --per-core 3
 	refused "no such CPU" "service tcp *:81: not a list of CPUs from 0 to 3; change --cpus" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0-3,4
-	refused "IPv6" "service tcp [fd00::1]:81: only IPv4 is supported; change --address" \
-		flowparctl service add --port 81 --base-port 7000 --cpus 0 --address fd00::1
+	refused "IPv4 in IPv6's clothes" "service tcp [::ffff:10.77.0.1]:81: an IPv4 address; give it as one: packets have it so" \
+		flowparctl service add --port 81 --base-port 7000 --cpus 0 --address ::ffff:10.77.0.1
 	refused "UDP" "service udp *:81: only TCP is supported; change --protocol" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0 --protocol udp
 	refused "not unicast" "service tcp 224.0.0.1:81: not a unicast address; leave it out for any" \
@@ -78,6 +78,15 @@ tcp *:80                1        8008           0           0           0       
 		flowparctl service del --port 443
 	refused "stats of a port without service" "--port: no service has public port 81; flowparctl service list shows those that there are" \
 		flowparctl stats --port 81
+	check "IPv6 on the same ports" flowparctl service add --port 80 --base-port 8000 --cpus 0-1 --family inet6
+	check "... and at an address" flowparctl service add --port 443 --base-port 9000 --cpus 1 --address fd77::1
+	same "both are listed" \
+'{"family":"inet6","protocol":"tcp","address":"fd77::1","port":443,"base_port":9000,"stride":8,"per_core":1,"cpus":[1]},
+{"family":"inet6","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"cpus":[0,1]}]' \
+		"$(flowparctl service list --json | tail -n 2)"
+	same "... in words too" "tcp [fd77::1]:443 tcp [::]:80" "$(flowparctl service list | awk 'NR > 3 { printf s $1 " " $2; s = " " }')"
+	check "deleted by family" flowparctl service del --port 80 --family inet6
+	check "... and by address" flowparctl service del --port 443 --address fd77::1
 	check "delete by address" flowparctl service del --port 443 --address 10.77.0.1
 	same "... takes that one" "tcp *:80" "$(flowparctl service list | awk 'NR > 1 { print $1, $2 }')"
 }

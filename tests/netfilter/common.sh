@@ -63,6 +63,36 @@ counter() {
 		/usr/bin/python3 -c 'import json, sys; print(sum(r[sys.argv[1]] for r in json.load(sys.stdin)))' "$1"
 }
 
+established() { ss -Htn state established "sport = $1" | grep -q .; }
+
+# client LINK ARGUMENTS...: peer.py as the client that the switch hashes onto LINK
+client() { local k=${client_on[$1]}; shift; remote "lab-client $k $peer $*"; }
+client_start() { local k=${client_on[$1]}; shift; remote_start "lab-client $k $peer $*"; }
+
+# grew NAME PORT COMMAND...: run COMMAND, ok if the counter has grown
+grew() {
+	local before name=$1 port=$2
+	before=$(counter "$name" "$port")
+	shift 2
+	"$@"
+	echo "$name was $before, is $(counter "$name" "$port")"
+	(($(counter "$name" "$port") > before))
+}
+fails() { local status=$1; shift; "$@"; local got=$?; ((got == status)) || { echo "exit $got"; return 1; }; }
+
+# Connection tracking for both families, and what it calls invalid is dropped everywhere.
+conntrack_on() {
+	nft -f - <<-END
+	table inet watch {
+		chain pre  { type filter hook prerouting priority 0; ct state invalid counter drop; }
+		chain in   { type filter hook input priority 0; ct state invalid counter drop; }
+		chain out  { type filter hook output priority 0; ct state invalid counter drop; }
+		chain post { type filter hook postrouting priority 0; ct state invalid counter drop; }
+	}
+	END
+}
+nothing_invalid() { ! nft list table inet watch | grep -v "packets 0" | grep drop; }
+
 # The number of the last command is kept in a file: commands are sent from subshells too.
 last=/run/flowpar-test-command
 
@@ -88,20 +118,33 @@ remote_end() {
 	return "$status"
 }
 
-# find_links: which client the switch hashes onto which link, into client_on[link],
-# by what the NICs receive while one client after the other sends.
+# find_links [ADDRESS]: which client the switch hashes onto which link, into
+# client_on[link], by what the NICs receive while one client after the other sends.
 find_links() {
-	local k link before after
+	local address=${1:-$LAB_SERVER} k link before after
 	client_on=()
 	received() { cat /sys/class/net/eth*/statistics/rx_packets; }
 	for ((k = 0; k < LAB_NICS; k++)); do
 		mapfile -t before < <(received)
-		remote "lab-client $k ping -q -c 100 -i 0.002 $LAB_SERVER" > /dev/null
+		remote "lab-client $k ping -q -c 100 -i 0.002 $address" > /dev/null
 		mapfile -t after < <(received)
 		for ((link = 0; link < LAB_NICS; link++)); do
 			((after[link] - before[link] < 100)) || client_on[link]=$k
 		done
 	done
+}
+
+# server6: the server's IPv6 address; each client has one too, made of its IPv4 address,
+# so that the switch's hash fills the links as evenly.
+server6=fd77::1
+ipv6_up() {
+	ip address add "$server6/64" dev bond0 nodad
+	# shellcheck disable=SC2016	# for the other guest
+	remote 'k=0; for address in $LAB_CLIENTS; do
+			ip -n client$k address add fd77::$address/64 dev eth0 nodad
+			k=$((k + 1))
+		done'
+	check "clients reach the server over IPv6" remote "lab-client 0 ping -q -c 3 $server6"
 }
 
 # --- switch guest ---------------------------------------------------------------

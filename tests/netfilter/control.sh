@@ -40,11 +40,17 @@ print("|".join(sorted("%s:%s %s %s %s %s" % (s["address"], s["port"], s["base_po
 	refused 'port 40000 is ephemeral' --port 81 --base-port 40000 --cpus 0-1
 	refused 'port 50000 is ephemeral' --port 50000 --base-port 9000 --cpus 0-1
 	refused 'only TCP' --port 81 --base-port 9000 --cpus 0-1 --protocol udp
-	refused 'only IPv4' --port 81 --base-port 9000 --cpus 0-1 --address fd00::1
 	refused 'not a unicast address' --port 81 --base-port 9000 --cpus 0-1 --address 224.0.0.1
+	refused 'not a unicast address' --port 81 --base-port 9000 --cpus 0-1 --address ff02::1
+	refused 'an IPv4 address' --port 81 --base-port 9000 --cpus 0-1 --address ::ffff:10.77.0.1
 	check_fails "a service that is not there is not deleted" 1 'no service of this address' flowparctl service del --port 81
 	same "nothing of this changed anything" "$listed" "$(flowparctl service list --json)"
 	sysctl -q net.ipv4.ip_local_reserved_ports=40000-40008
+	check "IPv6 beside IPv4 on the same ports" add --family inet6 --port 80 --base-port 8000 --cpus 0-1
+	refused 'overlap 8000-8008 of port 80' --family inet6 --port 81 --base-port 8008 --cpus 0-1
+	same "both are listed" 4 "$(flowparctl service list --json | grep -o '"port"' | wc -l)"
+	check "each goes alone" flowparctl service del --family inet6 --port 80
+	same "... and changes nothing else" "$listed" "$(flowparctl service list --json)"
 	check "reserved ephemeral ports are accepted" add --port 81 --base-port 40000 --cpus 0-1
 	flowparctl service del --port 81
 

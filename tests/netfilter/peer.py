@@ -7,11 +7,13 @@ which. Lines: "who" is answered with "PORT CPU", "get BYTES SECONDS" with that m
 bytes of a known pattern, paced over that time.
 
   peer.py serve CPU:PORT...             one process per argument
+  peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS   checks every byte
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
   peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
+  peer.py options ADDRESS PORT          a SYN behind a destination options header of IPv6, as above
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
@@ -46,12 +48,13 @@ def answer(conn, port, cpu):
                     conn.sendall(block(i))
 
 
-def serve(cpu, port):
+def serve(cpu, port, ipv6):
     os.sched_setaffinity(0, [cpu])
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("", port))
-    listener.listen(128)
+    if ipv6:
+        listener = socket.create_server(("", port), family=socket.AF_INET6,
+                                        dualstack_ipv6=True, backlog=128)
+    else:
+        listener = socket.create_server(("", port), backlog=128)
     while True:
         conn, _ = listener.accept()
         threading.Thread(target=answer, args=(conn, port, cpu), daemon=True).start()
@@ -122,37 +125,84 @@ def checksum(data):
 
 
 def raw_socket(address, port):
-    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
-    raw.connect((address, port))
+    family, _, _, _, end = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    raw.connect(end)
     return raw
 
 
-def segment_of(raw, *fields):
-    ends = raw.getsockname()[0], raw.getpeername()[0]
-    pseudo = b"".join(map(socket.inet_aton, ends)) + struct.pack(">HH", 6, 20)
+def ends_of(raw):
+    """Both addresses of a connected socket, in network order, and whether they are IPv6's."""
+    ends = [end[0].split("%")[0] for end in (raw.getsockname(), raw.getpeername())]
+    return [socket.inet_pton(raw.family, end) for end in ends], raw.family == socket.AF_INET6
+
+
+def segment_of(raw, *fields, options=b""):
+    ends, _ = ends_of(raw)
+    # Either pseudo header adds up to the same as this.
+    pseudo = b"".join(ends) + struct.pack(">HH", 6, 20 + len(options))
     head = struct.pack(">HHIIBBH", *fields)
-    return head + struct.pack(">HH", checksum(pseudo + head + b"\0\0\0\0"), 0)
+    return head + struct.pack(">HH", checksum(pseudo + head + b"\0\0\0\0" + options), 0) + options
 
 
-def fragmented(address, port):
-    raw = raw_socket(address, port)
+def answer_to(raw, port, client):
+    """What comes back to a SYN from port client."""
     raw.settimeout(3)
-    client = os.getpid() % 30000 + 10000
-    segment = segment_of(raw, client, port, 1, 0, 5 << 4, 0x02, 1000)
-    raw.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
-    ends = [socket.inet_aton(end[0]) for end in (raw.getsockname(), raw.getpeername())]
-    for offset, more in ((0, 0x2000), (8, 0)):
-        part = segment[:8] if more else segment[8:]
-        raw.send(struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(part), client, more | offset // 8,
-                             64, socket.IPPROTO_TCP, 0, *ends) + part)
     try:
         while True:
-            got = raw.recv(2000)[20:]
+            got = raw.recv(2000)
+            if raw.family == socket.AF_INET:
+                got = got[20:]
             if struct.unpack(">H", got[2:4])[0] == client:
                 print(struct.unpack(">H", got[:2])[0], "refuses" if got[13] & 0x04 else "accepts")
                 return
     except TimeoutError:
         print("silence")
+
+
+def syn(raw, port):
+    client = os.getpid() % 30000 + 10000
+    mss = struct.pack(">BBH", 2, 4, 1000)
+    return client, segment_of(raw, client, port, 1, 0, 8 << 4, 0x02, 1000, options=mss + b"\1" * 8)
+
+
+IPV6_HDRINCL, NEXTHDR_TCP, NEXTHDR_FRAGMENT, NEXTHDR_DEST = 36, 6, 44, 60
+
+
+def send_ipv6(raw, number, header, payload):
+    """Send payload behind the extension header of that number."""
+    ends, _ = ends_of(raw)
+    payload = bytes([NEXTHDR_TCP]) + header + payload
+    out = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    out.setsockopt(socket.IPPROTO_IPV6, IPV6_HDRINCL, 1)
+    out.sendto(struct.pack(">IHBB", 6 << 28, len(payload), number, 64) + b"".join(ends) + payload,
+               (raw.getpeername()[0], 0))
+
+
+def fragmented(address, port):
+    raw = raw_socket(address, port)
+    client, segment = syn(raw, port)
+    ends, ipv6 = ends_of(raw)
+    if not ipv6:
+        raw.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+    # IPv6 wants all of the header but its options in the first.
+    cut = 24 if ipv6 else 8
+    for offset, more in ((0, 1), (cut, 0)):
+        part = segment[:cut] if more else segment[cut:]
+        if ipv6:
+            send_ipv6(raw, NEXTHDR_FRAGMENT, struct.pack(">BHI", 0, offset | more, client), part)
+        else:
+            raw.send(struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(part), client, more << 13 | offset // 8,
+                                 64, socket.IPPROTO_TCP, 0, *ends) + part)
+    answer_to(raw, port, client)
+
+
+def options(address, port):
+    raw = raw_socket(address, port)
+    client, segment = syn(raw, port)
+    # 8 bytes: the header's length 0, one PadN option of 4.
+    send_ipv6(raw, NEXTHDR_DEST, b"\0\1\4\0\0\0\0", segment)
+    answer_to(raw, port, client)
 
 
 def stray(address, port, seconds):
@@ -173,14 +223,14 @@ def stray(address, port, seconds):
 
 def main():
     command, args = sys.argv[1], sys.argv[2:]
-    if command == "serve":
+    if command in ("serve", "serve6"):
         for arg in args:
             if os.fork() == 0:
-                serve(*map(int, arg.split(":")))
+                serve(*map(int, arg.split(":")), command == "serve6")
         os.wait()
         sys.exit("an instance ended")
     commands = {"who": who, "idle": idle, "get": get, "refused": refused,
-                "fragmented": fragmented, "stray": stray}
+                "fragmented": fragmented, "options": options, "stray": stray}
     commands[command](args[0], int(args[1]), *args[2:])
 
 
