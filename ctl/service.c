@@ -327,8 +327,8 @@ const struct command service_list = {
 	.summary = "list the services of this network namespace",
 	.options = list_options,
 	.notes =
-"JSON: an array of objects with family (\"inet\" or \"inet6\"), protocol (\"tcp\"), address (a\n"
-"string, null: any), port, base_port, stride, per_core and cpus (an array of numbers, ascending).\n"
+"JSON: an array of objects with family (\"inet\" or \"inet6\"), protocol (\"tcp\" or \"udp\"), address\n"
+"(a string, null: any), port, base_port, stride, per_core and cpus (an array of numbers, ascending).\n"
 "Members may be added, none will change.\n\n"
 "Exit status: 0 done, also if there is none; 1 failed; 2 usage error.\n",
 	.run = list,

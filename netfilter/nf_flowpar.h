@@ -66,7 +66,7 @@ struct flowpar_cpu {
 /**
  * struct flowpar_service - a public port and its per-core ports
  * @family: AF_INET or AF_INET6, which are NFPROTO_IPV4 and NFPROTO_IPV6
- * @protocol: IPPROTO_TCP
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
  * @port: public port, host order like all ports here
  * @address: local address; 0 is any outside 127.0.0.0/8, or any but ::1
  * @base: port of instance 0 on the CPU of rank 0
@@ -104,6 +104,7 @@ struct flowpar_match {
 	u16 port;
 	u16 first;
 	u16 last;
+	u8 protocol;
 	struct flowpar_service *service;
 };
 
@@ -132,13 +133,14 @@ struct flowpar_net {
 };
 
 /**
- * struct flowpar_flow - a TCP segment, as far as steering cares
+ * struct flowpar_flow - a TCP segment or a UDP datagram, as far as steering cares
  * @saddr: source address
  * @daddr: destination address
  * @sport: source port, network order as the socket lookup wants it
  * @dport: destination port
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
- * @offset: of the TCP header in the skb
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP; the rest but @offset is TCP's only
+ * @offset: of the transport header in the skb
  * @seq: sequence number
  * @ack_seq: acknowledgment number, valid if @ack
  * @ack: the ACK bit
@@ -150,6 +152,7 @@ struct flowpar_flow {
 	__be16 sport;
 	u16 dport;
 	u8 family;
+	u8 protocol;
 	unsigned int offset;
 	u32 seq;
 	u32 ack_seq;
@@ -298,6 +301,7 @@ static inline bool flowpar_is_core_port(const struct flowpar_service *service, u
  * @net: the namespace
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6; inlined for the hooks, which know it at
  *	compile time
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
  * @address: local address
  * @port: public or per-core; the service's @port field tells which
  *
@@ -305,8 +309,8 @@ static inline bool flowpar_is_core_port(const struct flowpar_service *service, u
  * Return: the service, or NULL.
  */
 static __always_inline struct flowpar_service *
-flowpar_service_find(const struct net *net, u8 family, const union nf_inet_addr *address,
-		     u16 port)
+flowpar_service_find(const struct net *net, u8 family, u8 protocol,
+		     const union nf_inet_addr *address, u16 port)
 {
 	const struct flowpar_table *table;
 	const struct flowpar_match *match;
@@ -318,7 +322,8 @@ flowpar_service_find(const struct net *net, u8 family, const union nf_inet_addr 
 	for (match = table->match; match < table->match + table->count; match++) {
 		if (port != match->port && (port < match->first || port > match->last))
 			continue;
-		if (!flowpar_match_address(match, family, address))
+		if (match->protocol != protocol ||
+		    !flowpar_match_address(match, family, address))
 			continue;
 		if (port == match->port || flowpar_is_core_port(match->service, port))
 			return match->service;

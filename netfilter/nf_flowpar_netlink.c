@@ -75,8 +75,8 @@ static int flowpar_key_parse(const struct genl_info *info, struct flowpar_servic
 		return -EAFNOSUPPORT;
 	}
 	key->protocol = nla_get_u8(protocol);
-	if (key->protocol != IPPROTO_TCP) {
-		NL_SET_ERR_MSG_ATTR(info->extack, protocol, "only TCP is supported");
+	if (key->protocol != IPPROTO_TCP && key->protocol != IPPROTO_UDP) {
+		NL_SET_ERR_MSG_ATTR(info->extack, protocol, "only TCP and UDP are supported");
 		return -EPROTONOSUPPORT;
 	}
 	key->port = nla_get_u16(port);

@@ -17,6 +17,7 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/checksum.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
@@ -62,7 +63,11 @@ static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_bu
 							      struct flowpar_flow *flow)
 {
 	const struct tcphdr *th;
-	struct tcphdr buf;
+	const struct udphdr *uh;
+	union {
+		struct tcphdr th;
+		struct udphdr uh;
+	} buf;
 	u8 protocol;
 
 	flow->family = family;
@@ -93,13 +98,21 @@ static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_bu
 		flow->offset += ip_hdrlen(skb);
 		protocol = iph->protocol;
 	}
-	if (protocol != IPPROTO_TCP)
-		return FLOWPAR_P_OTHER;
+	flow->protocol = protocol;
+	if (protocol != IPPROTO_TCP) {
+		if (protocol != IPPROTO_UDP)
+			return FLOWPAR_P_OTHER;
+		uh = skb_header_pointer(skb, flow->offset, sizeof(buf.uh), &buf.uh);
+		if (!uh)
+			return FLOWPAR_P_OTHER;
+		flow->sport = uh->source;
+		flow->dport = ntohs(uh->dest);
+		return FLOWPAR_P_FLOW;
+	}
 
-	th = skb_header_pointer(skb, flow->offset, sizeof(buf), &buf);
-	if (!th || th->doff < sizeof(buf) / 4)
+	th = skb_header_pointer(skb, flow->offset, sizeof(buf.th), &buf.th);
+	if (!th || th->doff < sizeof(buf.th) / 4)
 		return FLOWPAR_P_OTHER;
-
 	flow->sport = th->source;
 	flow->dport = ntohs(th->dest);
 	flow->seq = ntohl(th->seq);
@@ -109,22 +122,39 @@ static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_bu
 	return FLOWPAR_P_FLOW;
 }
 
-/* @field: offset of the port in the TCP header. Ports are in no pseudo header, so this
- * is right for every kind of checksum offload.
+enum flowpar_field {
+	FLOWPAR_SOURCE,
+	FLOWPAR_DEST,
+};
+
+/* Ports are in no pseudo header, so this is right for every kind of checksum offload.
+ * Both protocols begin with the ports.
  */
 static bool flowpar_port_write(struct sk_buff *skb, const struct flowpar_flow *flow,
-			       unsigned int field, u16 port)
+			       enum flowpar_field field, u16 port)
 {
-	__be16 new = htons(port), *old;
+	bool tcp = flow->protocol == IPPROTO_TCP;
+	__be16 new = htons(port), *ports;
+	struct udphdr *uh;
 	struct tcphdr *th;
 
-	if (skb_ensure_writable(skb, flow->offset + sizeof(*th)))
+	if (skb_ensure_writable(skb, flow->offset + (tcp ? sizeof(*th) : sizeof(*uh))))
 		return false;
 
-	th = (struct tcphdr *)(skb->data + flow->offset);
-	old = (void *)th + field;
-	inet_proto_csum_replace2(&th->check, skb, *old, new, false);
-	*old = new;
+	ports = (__be16 *)(skb->data + flow->offset);
+	if (tcp) {
+		th = (struct tcphdr *)ports;
+		inet_proto_csum_replace2(&th->check, skb, ports[field], new, false);
+	} else {
+		uh = (struct udphdr *)ports;
+		/* 0: none. One that comes out as 0 is sent as its equal. */
+		if (uh->check) {
+			inet_proto_csum_replace2(&uh->check, skb, ports[field], new, false);
+			if (!uh->check)
+				uh->check = CSUM_MANGLED_0;
+		}
+	}
+	ports[field] = new;
 	return true;
 }
 
@@ -153,17 +183,22 @@ static enum flowpar_verdict flowpar_defrag(struct net *net, struct sk_buff *skb,
 							      FLOWPAR_V_NOT_OURS;
 }
 
-/* From the home port that @place has to the right one. @dev: where the segment came
- * from, if its address may be another host's.
+/* From the home port that @place has to the right one, which for UDP is the home port.
+ * @dev: where the packet came from, if its address may be another host's.
  */
 static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_service *service,
 					  const struct flowpar_flow *flow, int dif, int sdif,
 					  const struct net_device *dev,
 					  struct flowpar_place *place)
 {
-	bool search = !flow->syn || flowpar_moved_recently(service);
+	bool search;
 
 	place->sk = NULL;
+	if (flow->protocol != IPPROTO_TCP)
+		return dev && !flowpar_address_is_local(net, dev, flow->family, &flow->daddr) ?
+			FLOWPAR_V_NOT_OURS : FLOWPAR_V_IN;
+
+	search = !flow->syn || flowpar_moved_recently(service);
 	if (search && flowpar_lookup_home(net, flow, dif, sdif, place))
 		return FLOWPAR_V_IN;
 
@@ -209,7 +244,7 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 	if (unlikely(parsed != FLOWPAR_P_FLOW))
 		return FLOWPAR_V_NOT_OURS;
 
-	service = flowpar_service_find(net, family, &flow.daddr, flow.dport);
+	service = flowpar_service_find(net, family, flow.protocol, &flow.daddr, flow.dport);
 	if (!service)
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
@@ -233,7 +268,7 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 		flowpar_count(service, FLOWPAR_FOREIGN_CPU);
 	if (place.sk)
 		flowpar_attach(net, service, skb, place.sk);
-	return flowpar_port_write(skb, &flow, offsetof(struct tcphdr, dest), place.port) ?
+	return flowpar_port_write(skb, &flow, FLOWPAR_DEST, place.port) ?
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
@@ -249,7 +284,8 @@ static __always_inline int flowpar_local_dif(const struct sk_buff *skb, u8 famil
 	if (family == NFPROTO_IPV6)
 		return skb_rt6_info(skb)->rt6i_flags & RTF_LOCAL ?
 			ip6_dst_idev(dst)->dev->ifindex : 0;
-	return skb_rtable(skb)->rt_flags & RTCF_LOCAL ? dst->dev->ifindex : 0;
+	return (skb_rtable(skb)->rt_flags & (RTCF_LOCAL | RTCF_BROADCAST | RTCF_MULTICAST)) ==
+		RTCF_LOCAL ? dst->dev->ifindex : 0;
 }
 
 /* A client on this host. The flow's hash picks the core, not the CPU: clients migrate
@@ -270,7 +306,7 @@ flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
 	if (!dif || flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW)
 		return FLOWPAR_V_NOT_OURS;
 
-	service = flowpar_service_find(net, family, &flow.daddr, flow.dport);
+	service = flowpar_service_find(net, family, flow.protocol, &flow.daddr, flow.dport);
 	if (!service)
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
@@ -291,7 +327,7 @@ flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
 	/* skb->sk is the sender. */
 	if (place.sk)
 		sock_gen_put(place.sk);
-	return flowpar_port_write(skb, &flow, offsetof(struct tcphdr, dest), place.port) ?
+	return flowpar_port_write(skb, &flow, FLOWPAR_DEST, place.port) ?
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
@@ -300,17 +336,16 @@ flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
  * a look at the addresses; resets come from a raw socket of the kernel's, SYN cookies
  * from none.
  */
-static __always_inline bool flowpar_source_is_local(struct net *net,
-						    const struct sk_buff *skb, u8 family,
-						    const union nf_inet_addr *saddr)
+static __always_inline bool flowpar_sends_locally(struct net *net, struct sock *sk, u8 family)
 {
-	struct sock *sk = skb->sk;
-
-	if (sk && (!sk_fullsock(sk) || sk_is_tcp(sk)) && !inet_sk_transparent(sk) &&
-	    (family == NFPROTO_IPV4 || !sk_fullsock(sk) ||
-	     !ipv6_can_nonlocal_bind(net, inet_sk(sk))))
-		return true;
-	return flowpar_address_is_local(net, skb_dst(skb)->dev, family, saddr);
+	if (!sk)
+		return false;
+	if (!sk_fullsock(sk))
+		return !inet_sk_transparent(sk);
+	if (!sk_is_tcp(sk) && !sk_is_udp(sk))
+		return false;
+	return family == NFPROTO_IPV6 ? !ipv6_can_nonlocal_bind(net, inet_sk(sk)) :
+					!inet_sk_transparent(sk);
 }
 
 /* Decided by port and address, not by socket: resets and SYN cookies have none of the
@@ -328,13 +363,14 @@ static __always_inline enum flowpar_verdict flowpar_out(struct net *net, struct 
 		return FLOWPAR_V_NOT_OURS;
 
 	sport = ntohs(flow.sport);
-	service = flowpar_service_find(net, family, &flow.saddr, sport);
+	service = flowpar_service_find(net, family, flow.protocol, &flow.saddr, sport);
 	if (!service || sport == service->port ||
-	    !flowpar_source_is_local(net, skb, family, &flow.saddr))
+	    (!flowpar_sends_locally(net, skb->sk, family) &&
+	     !flowpar_address_is_local(net, skb_dst(skb)->dev, family, &flow.saddr)))
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
 
-	return flowpar_port_write(skb, &flow, offsetof(struct tcphdr, source), service->port) ?
+	return flowpar_port_write(skb, &flow, FLOWPAR_SOURCE, service->port) ?
 		FLOWPAR_V_OUT : FLOWPAR_V_ERROR;
 }
 

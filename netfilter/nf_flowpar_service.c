@@ -5,8 +5,8 @@
  * whole table; packets read it under RCU. A service in a published table is
  * complete and does not change; it is freed a grace period after the table that lost
  * it. Invariant: for any local address, a port belongs to at most one service, as
- * its public port or as one of its per-core ports. Families are apart: a dual-stack
- * listener may be the per-core port of a service of each.
+ * its public port or as one of its per-core ports. Families and protocols are apart:
+ * a dual-stack listener may be the per-core port of a service of each family.
  */
 #include <linux/cpumask.h>
 #include <linux/in.h>
@@ -133,6 +133,8 @@ static int flowpar_service_conflict(const struct flowpar_service *new,
 				   old->port);
 		return -EEXIST;
 	}
+	if (new->protocol != old->protocol)
+		return 0;
 	/* Two addresses share no packet, "any" shares some with each. */
 	if (!flowpar_service_is_any(new) && !flowpar_service_is_any(old) &&
 	    !flowpar_address_equal(new, old))
@@ -196,6 +198,7 @@ int flowpar_service_add(struct net *net, struct flowpar_service *service,
 		.port		= service->port,
 		.first		= service->base,
 		.last		= service->last,
+		.protocol	= service->protocol,
 		.service	= service,
 	};
 

@@ -68,8 +68,6 @@ tcp *:80                1        8008           0           0           0       
 		flowparctl service add --port 81 --base-port 7000 --cpus 0-3,4
 	refused "IPv4 in IPv6's clothes" "service tcp [::ffff:10.77.0.1]:81: an IPv4 address; give it as one: packets have it so" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0 --address ::ffff:10.77.0.1
-	refused "UDP" "service udp *:81: only TCP is supported; change --protocol" \
-		flowparctl service add --port 81 --base-port 7000 --cpus 0 --protocol udp
 	refused "not unicast" "service tcp 224.0.0.1:81: not a unicast address; leave it out for any" \
 		flowparctl service add --port 81 --base-port 7000 --cpus 0 --address 224.0.0.1
 	refused "no permission" "service tcp *:80: Operation not permitted; run as root, or with CAP_NET_ADMIN in the network namespace" \

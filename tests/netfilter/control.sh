@@ -39,7 +39,6 @@ print("|".join(sorted("%s:%s %s %s %s %s" % (s["address"], s["port"], s["base_po
 	refused 'CPU|CPUs' --port 81 --base-port 9000 --cpus 0-400
 	refused 'port 40000 is ephemeral' --port 81 --base-port 40000 --cpus 0-1
 	refused 'port 50000 is ephemeral' --port 50000 --base-port 9000 --cpus 0-1
-	refused 'only TCP' --port 81 --base-port 9000 --cpus 0-1 --protocol udp
 	refused 'not a unicast address' --port 81 --base-port 9000 --cpus 0-1 --address 224.0.0.1
 	refused 'not a unicast address' --port 81 --base-port 9000 --cpus 0-1 --address ff02::1
 	refused 'an IPv4 address' --port 81 --base-port 9000 --cpus 0-1 --address ::ffff:10.77.0.1
@@ -48,8 +47,11 @@ print("|".join(sorted("%s:%s %s %s %s %s" % (s["address"], s["port"], s["base_po
 	sysctl -q net.ipv4.ip_local_reserved_ports=40000-40008
 	check "IPv6 beside IPv4 on the same ports" add --family inet6 --port 80 --base-port 8000 --cpus 0-1
 	refused 'overlap 8000-8008 of port 80' --family inet6 --port 81 --base-port 8008 --cpus 0-1
-	same "both are listed" 4 "$(flowparctl service list --json | grep -o '"port"' | wc -l)"
+	check "UDP beside TCP on the same ports" add --protocol udp --port 80 --base-port 8000 --cpus 0-1
+	refused 'overlap 8000-8008 of port 80' --protocol udp --port 81 --base-port 8008 --cpus 0-1
+	same "all are listed" 5 "$(flowparctl service list --json | grep -o '"port"' | wc -l)"
 	check "each goes alone" flowparctl service del --family inet6 --port 80
+	check "... UDP too" flowparctl service del --protocol udp --port 80
 	same "... and changes nothing else" "$listed" "$(flowparctl service list --json)"
 	check "reserved ephemeral ports are accepted" add --port 81 --base-port 40000 --cpus 0-1
 	flowparctl service del --port 81

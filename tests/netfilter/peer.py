@@ -8,12 +8,20 @@ bytes of a known pattern, paced over that time.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
+  peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS   checks every byte
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
   peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
   peer.py options ADDRESS PORT          a SYN behind a destination options header of IPv6, as above
+  peer.py who-udp ADDRESS PORT N        N datagrams from as many ports; prints "PORT COUNT" lines, "silence COUNT"
+  peer.py pair-udp ADDRESS PORT SECONDS   "who" before and after a pause, from one port; "connect" first if 4th argument
+  peer.py echo ADDRESS PORT BYTES COUNT   a datagram of BYTES, that comes back COUNT times; checks every byte
+  peer.py unsummed ADDRESS PORT         as who-udp with 1, without checksums either way
+  peer.py broadcast ADDRESS PORT        as who-udp with 1, to a broadcast address
+  peer.py refused-udp ADDRESS PORT      exit 0 if an error says that the port is closed, 3 if nothing does
+  peer.py late ADDRESS PORT             have the server find out that nobody listens any more
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
@@ -58,6 +66,152 @@ def serve(cpu, port, ipv6):
     while True:
         conn, _ = listener.accept()
         threading.Thread(target=answer, args=(conn, port, cpu), daemon=True).start()
+
+
+UDP_SEGMENT, SO_NO_CHECK = 103, 11
+
+
+def answer_udp(sock, data, client, port, cpu):
+    """One datagram: its first word says what is wanted.
+
+    who: "PORT CPU"; unsummed: the same without a checksum; connect: the same, and a
+    socket of its own for this client from now on; late: such a socket sends to the
+    client after 2 s and prints what the kernel says to that; echo COUNT: itself, COUNT
+    times, in one go.
+    """
+    words = data.split(maxsplit=2)
+    if words[0] == b"echo":
+        count = int(words[1])
+        if count > 1:
+            sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(data))
+        sock.sendto(data * count, client)
+        sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 0)
+        return
+    if words[0] in (b"connect", b"late"):
+        own = udp_socket(port)
+        own.connect(client)
+        if words[0] == b"late":
+            threading.Thread(target=late_udp, args=(own,), daemon=True).start()
+        else:
+            threading.Thread(target=serve_udp_on, args=(own, port, cpu, b" connected"),
+                             daemon=True).start()
+            own.send(b"%d %d connected" % (port, cpu))
+        return
+    sock.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, words[0] == b"unsummed")
+    sock.sendto(b"%d %d" % (port, cpu), client)
+
+
+def late_udp(own):
+    time.sleep(2)
+    own.settimeout(5)
+    try:
+        own.send(b"late")
+        own.recv(100)
+    except ConnectionRefusedError:
+        print("late refused", flush=True)
+    except TimeoutError:
+        print("late silence", flush=True)
+
+
+def udp_socket(port):
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("", port))
+    return sock
+
+
+def serve_udp_on(sock, port, cpu, mark=b""):
+    while True:
+        try:
+            data, client = sock.recvfrom(65535)
+        except ConnectionRefusedError:
+            continue
+        if mark:
+            sock.send(b"%d %d" % (port, cpu) + mark)
+        else:
+            answer_udp(sock, data, client, port, cpu)
+
+
+def serve_udp(cpu, port):
+    os.sched_setaffinity(0, [cpu])
+    serve_udp_on(udp_socket(port), port, cpu)
+
+
+def connect_udp(address, port, timeout=5):
+    family, kind, _, _, end = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0]
+    sock = socket.socket(family, kind)
+    sock.settimeout(timeout)
+    sock.connect(end)
+    return sock
+
+
+def ask_udp(sock, what=b"who"):
+    """The answer to one datagram; it is repeated once, since datagrams may be lost."""
+    for _ in range(2):
+        sock.send(what)
+        try:
+            return sock.recv(65535)
+        except TimeoutError:
+            pass
+    return b"silence"
+
+
+def who_udp(address, port, n, timeout=5):
+    ports = collections.Counter()
+    for _ in range(int(n)):
+        with connect_udp(address, port, float(timeout)) as sock:
+            ports[ask_udp(sock).split()[0].decode()] += 1
+    for found, count in sorted(ports.items()):
+        print(found, count)
+
+
+def pair_udp(address, port, seconds, first="who"):
+    with connect_udp(address, port) as sock:
+        before = ask_udp(sock, first.encode()).split()
+        time.sleep(float(seconds))
+        after = ask_udp(sock).split()
+    print(b" ".join(before[:1] + before[2:] + after[:1] + after[2:]).decode())
+
+
+def echo(address, port, size, count):
+    data = b"echo %s " % count.encode()
+    data += bytes(i * 7 % 256 for i in range(int(size) - len(data)))
+    with connect_udp(address, port) as sock:
+        got = [ask_udp(sock, data)]
+        while len(got) < int(count):
+            got.append(sock.recv(65535))
+    if any(one != data for one in got):
+        sys.exit("a datagram is damaged")
+
+
+def unsummed(address, port):
+    with connect_udp(address, port) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+        print(ask_udp(sock, b"unsummed").split()[0].decode())
+
+
+def broadcast(address, port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    sock.settimeout(5)
+    sock.sendto(b"who", (address, port))
+    print(sock.recv(100).split()[0].decode())
+
+
+def refused_udp(address, port):
+    with connect_udp(address, port) as sock:
+        try:
+            if ask_udp(sock) == b"silence":
+                sys.exit(3)
+        except ConnectionRefusedError:
+            sys.exit(0)
+    sys.exit("answered")
+
+
+def late(address, port):
+    with connect_udp(address, port) as sock:
+        sock.send(b"late")
 
 
 def connect(address, port, timeout=15):
@@ -223,14 +377,19 @@ def stray(address, port, seconds):
 
 def main():
     command, args = sys.argv[1], sys.argv[2:]
-    if command in ("serve", "serve6"):
+    if command.startswith("serve"):
         for arg in args:
+            cpu, port = map(int, arg.split(":"))
             if os.fork() == 0:
-                serve(*map(int, arg.split(":")), command == "serve6")
+                if command == "serve-udp":
+                    serve_udp(cpu, port)
+                serve(cpu, port, command == "serve6")
         os.wait()
         sys.exit("an instance ended")
     commands = {"who": who, "idle": idle, "get": get, "refused": refused,
-                "fragmented": fragmented, "options": options, "stray": stray}
+                "fragmented": fragmented, "options": options, "stray": stray,
+                "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
+                "broadcast": broadcast, "refused-udp": refused_udp, "late": late}
     commands[command](args[0], int(args[1]), *args[2:])
 
 
