@@ -151,7 +151,10 @@ stock() {
 server() {
 	same "the ip under test is the first one" "$IPROUTE2/ip" "$(command -v ip)"
 	modprobe bonding max_bonds=0
-	"${LAB_KERNEL:?}"
+	case $LAB_KERNEL in
+	*stock) stock ;;
+	*) patched ;;
+	esac
 
 	check_fails "an unknown policy name: ip says so" 255 'invalid xmit_hash_policy' \
 		ip link set bond0 type bond xmit_hash_policy cpu-bind
