@@ -33,7 +33,7 @@ compared() {
 			for (i = 1; i <= n || i <= k; i++) {
 				a = i <= n ? stock[i] : "-"; b = i <= k ? patched[i] : "-"
 				bad = bad || a != b
-				printf "%-34s %-64s %-5s %-5s %s\n", name, line[i], a, b, a != b ? "DIFFERENT" : round > 1 ? "run " round : ""
+				printf "%-34s %-64s %-5s %-5s %s\n", name, line[i], a, b, (a != b ? "DIFFERENT" : (round > 1 ? "run " round : ""))
 			}
 			exit bad || !n
 		}' <(results "$2") <(results "$3")
@@ -72,7 +72,7 @@ host() {
 		again=''
 		for name in $names; do
 			if compared "$name" "$test_out"/{stock,patched}-$round/"$name.log" $round > "$test_out/compared"; then
-				ok "$name: $(($(wc -l < "$test_out/compared") - 1)) results and the exit status are the same"
+				ok "$name: the same $(($(wc -l < "$test_out/compared") - 1)) results and exit status"
 			elif ((round < rounds)); then
 				again+=" $name"
 				continue
