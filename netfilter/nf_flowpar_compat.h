@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <linux/string.h>
 #include <net/genetlink.h>
+#include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/netlink.h>
 
@@ -55,6 +56,19 @@ flowpar_compat_lookup(const struct net *net, struct inet_hashinfo *hashinfo,
 }
 
 #define __inet_lookup_established flowpar_compat_lookup
+
+#if IS_ENABLED(CONFIG_IPV6)
+static inline struct sock *
+flowpar_compat_lookup6(const struct net *net, struct inet_hashinfo *hashinfo,
+		       const struct in6_addr *saddr, __be16 sport,
+		       const struct in6_addr *daddr, u16 dport, int dif, int sdif)
+{
+	return __inet6_lookup_established((struct net *)net, hashinfo, saddr, sport,
+					  daddr, dport, dif, sdif);
+}
+
+#define __inet6_lookup_established flowpar_compat_lookup6
+#endif
 
 #undef GENL_REQ_ATTR_CHECK
 #define GENL_REQ_ATTR_CHECK(info, attr) ({				\
