@@ -39,6 +39,7 @@ static const struct counter {
 	{ FLOWPAR_A_STATS_CLOSED, "closed", "CLOSED" },
 	{ FLOWPAR_A_STATS_FOREIGN_CPU, "foreign_cpu", "FOREIGN-CPU" },
 	{ FLOWPAR_A_STATS_ERROR, "error", "ERROR" },
+	{ FLOWPAR_A_STATS_ICMP, "icmp", "ICMP" },
 };
 
 #define N_COUNTERS	(sizeof(counters) / sizeof(counters[0]))
@@ -213,6 +214,7 @@ const struct command stats = {
 "  CLOSED       from outside straight to a per-core port: dropped\n"
 "  FOREIGN-CPU  in, on a CPU outside the list: mapped by a hash of the flow\n"
 "  ERROR        could not be rewritten: dropped\n"
+"  ICMP         errors, in or out, whose quoted port was rewritten\n"
 "\n"
 "JSON: an array of objects with family, protocol, address (null: any), port, cpu,\n"
 "core_ports (an array, empty for a CPU outside the list) and the counters by their names in\n"

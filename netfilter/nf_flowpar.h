@@ -45,6 +45,7 @@ enum flowpar_counter {
 	FLOWPAR_CLOSED,
 	FLOWPAR_FOREIGN_CPU,
 	FLOWPAR_ERROR,
+	FLOWPAR_ICMP,
 	FLOWPAR_COUNTERS
 };
 
@@ -145,6 +146,8 @@ struct flowpar_net {
  * @ack_seq: acknowledgment number, valid if @ack
  * @ack: the ACK bit
  * @syn: opens a connection: SYN without ACK
+ * @quoted: not a segment, but one of ours that an ICMP error quotes, seen from the
+ *	client's side: as if the client acknowledged the byte after its sequence number
  */
 struct flowpar_flow {
 	union nf_inet_addr saddr;
@@ -158,6 +161,7 @@ struct flowpar_flow {
 	u32 ack_seq;
 	bool ack;
 	bool syn;
+	bool quoted;
 };
 
 /**
@@ -170,6 +174,12 @@ struct flowpar_place {
 	struct sock *sk;
 };
 
+/* Which of both ports, in the order of the header. */
+enum flowpar_field {
+	FLOWPAR_SOURCE,
+	FLOWPAR_DEST,
+};
+
 /* What a packet met; flowpar_verdict() in nf_flowpar_packet.c says what netfilter
  * does with it.
  */
@@ -179,6 +189,8 @@ enum flowpar_verdict {
 	FLOWPAR_V_STOLEN,
 	FLOWPAR_V_IN,
 	FLOWPAR_V_OUT,
+	/* An ICMP error, whose quoted port was rewritten. */
+	FLOWPAR_V_ICMP,
 	FLOWPAR_V_CLOSED,
 	FLOWPAR_V_THROTTLED,
 	/* A fragment that fits no datagram. */
@@ -235,6 +247,8 @@ bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev
 enum flowpar_verdict flowpar_ipv6_defrag(struct net *net, struct sk_buff *skb);
 struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
 				 u16 port, int dif, int sdif);
+struct sock *flowpar_ipv6_udp_socket(const struct net *net, const struct flowpar_flow *flow,
+				     u16 port, int dif, int sdif);
 #else	/* no hook is ever registered: nothing calls these */
 static inline bool flowpar_ipv6_address_is_local(struct net *net,
 						 const struct net_device *dev,
@@ -255,6 +269,13 @@ static inline struct sock *flowpar_ipv6_socket(const struct net *net,
 {
 	return NULL;
 }
+
+static inline struct sock *flowpar_ipv6_udp_socket(const struct net *net,
+						   const struct flowpar_flow *flow,
+						   u16 port, int dif, int sdif)
+{
+	return NULL;
+}
 #endif
 
 /* nf_flowpar_packet.c */
@@ -262,11 +283,17 @@ nf_hookfn flowpar_in_hook4, flowpar_in_hook6;
 nf_hookfn flowpar_local_out_hook4, flowpar_local_out_hook6;
 nf_hookfn flowpar_out_hook4, flowpar_out_hook6;
 
+/* nf_flowpar_icmp.c */
+enum flowpar_verdict flowpar_icmp_in(struct net *net, struct sk_buff *skb, u8 family,
+				     int dif, int sdif, const struct net_device *dev,
+				     struct flowpar_service **found);
+enum flowpar_verdict flowpar_icmp_out(struct net *net, struct sk_buff *skb, u8 family,
+				      struct flowpar_service **found);
+
 /* nf_flowpar_lookup.c */
 extern unsigned int flowpar_search_budget;
-u32 flowpar_flow_hash(const struct net *net, const struct flowpar_flow *flow);
-u16 flowpar_core_port(const struct flowpar_service *service, unsigned int rank,
-		      u32 hash);
+u16 flowpar_home_port(const struct net *net, const struct flowpar_service *service,
+		      const struct flowpar_flow *flow, u16 rank);
 bool flowpar_moved_recently(const struct flowpar_service *service);
 bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
 			 int dif, int sdif, struct flowpar_place *place);
@@ -275,6 +302,8 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 					  const struct flowpar_flow *flow,
 					  int dif, int sdif,
 					  struct flowpar_place *place);
+u16 flowpar_lookup_connected(const struct net *net, struct flowpar_service *service,
+			     const struct flowpar_flow *flow, int dif, int sdif, u16 home);
 void flowpar_attach(const struct net *net, const struct flowpar_service *service,
 		    struct sk_buff *skb, struct sock *sk);
 

@@ -12,6 +12,7 @@
 #include <net/ipv6_frag.h>
 #include <net/l3mdev.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
+#include <net/udp.h>
 
 #include "nf_flowpar.h"
 
@@ -31,6 +32,23 @@ struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flo
 	return __inet6_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
 					  &flow->saddr.in6, flow->sport, &flow->daddr.in6,
 					  port, dif, sdif);
+}
+
+/**
+ * flowpar_ipv6_udp_socket - the UDP socket that a datagram would be given
+ * @net: the namespace
+ * @flow: the datagram
+ * @port: port to look it up at
+ * @dif: interface index that the socket may be bound to
+ * @sdif: the same for a slave of a VRF, or 0
+ *
+ * Return: the socket, valid under rcu_read_lock(); or NULL.
+ */
+struct sock *flowpar_ipv6_udp_socket(const struct net *net, const struct flowpar_flow *flow,
+				     u16 port, int dif, int sdif)
+{
+	return __udp6_lib_lookup(net, &flow->saddr.in6, flow->sport, &flow->daddr.in6,
+				 htons(port), dif, sdif, net->ipv4.udp_table, NULL);
 }
 
 /**

@@ -28,6 +28,7 @@
 #include <net/ipv6.h>
 #include <net/request_sock.h>
 #include <net/tcp.h>
+#include <net/udp.h>
 
 #include "nf_flowpar.h"
 
@@ -87,15 +88,11 @@ static enum flowpar_fit flowpar_fit(struct sock *sk, const struct flowpar_flow *
 	}
 }
 
-/**
- * flowpar_flow_hash - the hash of a flow, as seen from the client's side
- * @net: the namespace, which keys it
- * @flow: a segment from the client
- *
- * Not skb->hash, which depends on the NIC and is absent on some: a flow must keep its
- * instance and, on a CPU outside the list, its rank, whichever way it comes.
+/* Seen from the client's side. Not skb->hash, which depends on the NIC and is absent on
+ * some: a flow must keep its instance and, on a CPU outside the list, its rank, whichever
+ * way it comes.
  */
-u32 flowpar_flow_hash(const struct net *net, const struct flowpar_flow *flow)
+static u32 flowpar_flow_hash(const struct net *net, const struct flowpar_flow *flow)
 {
 	u32 secret = flowpar_net(net)->secret;
 
@@ -107,17 +104,32 @@ u32 flowpar_flow_hash(const struct net *net, const struct flowpar_flow *flow)
 			    (__force u32)flow->sport, secret);
 }
 
-/**
- * flowpar_core_port - the port of a flow at a rank
- * @service: the service
- * @rank: less than the service's n_cpus
- * @hash: flowpar_flow_hash(); not looked at with one instance per CPU
- */
-u16 flowpar_core_port(const struct flowpar_service *service, unsigned int rank, u32 hash)
+/* @hash: flowpar_flow_hash(); not looked at with one instance per CPU */
+static u16 flowpar_core_port(const struct flowpar_service *service, unsigned int rank,
+			     u32 hash)
 {
 	u16 port = service->base + rank * service->stride;
 
 	return service->per_core > 1 ? port + hash % service->per_core : port;
+}
+
+/**
+ * flowpar_home_port - the port of a flow, unless it lives elsewhere
+ * @net: the namespace
+ * @service: the service
+ * @flow: a packet of the flow from the client
+ * @rank: of the CPU that it is on; FLOWPAR_NO_RANK: the flow's hash decides
+ */
+u16 flowpar_home_port(const struct net *net, const struct flowpar_service *service,
+		      const struct flowpar_flow *flow, u16 rank)
+{
+	u32 hash = 0;
+
+	if (rank == FLOWPAR_NO_RANK || service->per_core > 1)
+		hash = flowpar_flow_hash(net, flow);
+	if (rank == FLOWPAR_NO_RANK)
+		rank = reciprocal_scale(hash, service->n_cpus);
+	return flowpar_core_port(service, rank, hash);
 }
 
 /**
@@ -172,9 +184,9 @@ bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
 /* Per CPU and service: no shared state, and one service's flood leaves the others'
  * budget alone. The last search may overdraw, else a long CPU list could never be
  * searched. A SYN without budget is passed on, a segment is dropped: so SYNs leave half
- * of it to the segments.
+ * of it to the segments, and so do ICMP errors, which may be lost.
  */
-static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool syn)
+static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool half)
 {
 	long full = DIV_ROUND_UP_ULL(READ_ONCE(flowpar_search_budget), HZ);
 	unsigned long now = jiffies;
@@ -183,7 +195,7 @@ static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, 
 		this->budget_jiffy = now;
 		this->budget = full;
 	}
-	if (this->budget <= (syn ? full / 2 : 0))
+	if (this->budget <= (half ? full / 2 : 0))
 		return false;
 	this->budget -= lookups;
 	return true;
@@ -211,7 +223,7 @@ static enum flowpar_fit flowpar_try(const struct net *net, const struct flowpar_
  * flowpar_lookup_moved - look for a segment's flow at the other ports
  * @net: the namespace
  * @service: the service
- * @flow: a segment to a local address
+ * @flow: a segment to a local address, or a quoted one
  * @dif: as in flowpar_lookup_home()
  * @sdif: as in flowpar_lookup_home()
  * @place: what flowpar_lookup_home() left; gets what was found
@@ -242,7 +254,7 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 		best = flowpar_try(net, flow, dif, sdif, hinted, best, place);
 
 	if (best < FLOWPAR_FIT_NEXT) {
-		if (!flowpar_budget_take(this, service->n_cpus, flow->syn)) {
+		if (!flowpar_budget_take(this, service->n_cpus, flow->syn || flow->quoted)) {
 			flowpar_count(service, FLOWPAR_THROTTLED);
 			if (flow->syn || best > FLOWPAR_FIT_STRAY_REQUEST)
 				goto found;
@@ -269,6 +281,9 @@ found:
 	if (place->port == home)
 		return FLOWPAR_V_IN;
 
+	/* Errors come by any link: that flow did not move. */
+	if (flow->quoted)
+		return FLOWPAR_V_IN;
 	*hint = place->port;
 	if (place->port == service->port) {
 		sock_gen_put(place->sk);
@@ -278,6 +293,52 @@ found:
 	flowpar_count(service, FLOWPAR_MOVED);
 	flowpar_moved_now(service);
 	return FLOWPAR_V_IN;
+}
+
+static bool flowpar_is_connected(const struct net *net, const struct flowpar_flow *flow,
+				 u16 port, int dif, int sdif)
+{
+	struct sock *sk;
+
+	if (flow->family == NFPROTO_IPV6)
+		sk = flowpar_ipv6_udp_socket(net, flow, port, dif, sdif);
+	else
+		sk = __udp4_lib_lookup(net, flow->saddr.ip, flow->sport, flow->daddr.ip,
+				       htons(port), dif, sdif, net->ipv4.udp_table, NULL);
+	return sk && READ_ONCE(sk->sk_state) == TCP_ESTABLISHED;
+}
+
+/**
+ * flowpar_lookup_connected - the port of the UDP socket that is connected to a client
+ * @net: the namespace
+ * @service: the service
+ * @flow: a datagram from the client
+ * @dif: as in flowpar_lookup_home()
+ * @sdif: as in flowpar_lookup_home()
+ * @home: the port to begin with
+ *
+ * Return: the port; @home if there is no such socket or no budget to look for it.
+ */
+u16 flowpar_lookup_connected(const struct net *net, struct flowpar_service *service,
+			     const struct flowpar_flow *flow, int dif, int sdif, u16 home)
+{
+	struct flowpar_cpu *this = this_cpu_ptr(service->cpu);
+	u32 hash = flowpar_flow_hash(net, flow);
+	unsigned int rank;
+	u16 port;
+
+	if (flowpar_is_connected(net, flow, home, dif, sdif))
+		return home;
+	if (!flowpar_budget_take(this, service->n_cpus, true)) {
+		flowpar_count(service, FLOWPAR_THROTTLED);
+		return home;
+	}
+	for (rank = 0; rank < service->n_cpus; rank++) {
+		port = flowpar_core_port(service, rank, hash);
+		if (port != home && flowpar_is_connected(net, flow, port, dif, sdif))
+			return port;
+	}
+	return home;
 }
 
 /**

@@ -411,6 +411,7 @@ static int flowpar_stats_put(struct sk_buff *skb, const struct flowpar_service *
 		[FLOWPAR_CLOSED]	= FLOWPAR_A_STATS_CLOSED,
 		[FLOWPAR_FOREIGN_CPU]	= FLOWPAR_A_STATS_FOREIGN_CPU,
 		[FLOWPAR_ERROR]		= FLOWPAR_A_STATS_ERROR,
+		[FLOWPAR_ICMP]		= FLOWPAR_A_STATS_ICMP,
 	};
 	const struct flowpar_cpu *counted = per_cpu_ptr(service->cpu, cpu);
 	unsigned long counter[FLOWPAR_COUNTERS], any = 0;

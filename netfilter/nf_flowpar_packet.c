@@ -119,13 +119,9 @@ static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_bu
 	flow->ack_seq = ntohl(th->ack_seq);
 	flow->ack = th->ack;
 	flow->syn = th->syn && !th->ack;
+	flow->quoted = false;
 	return FLOWPAR_P_FLOW;
 }
-
-enum flowpar_field {
-	FLOWPAR_SOURCE,
-	FLOWPAR_DEST,
-};
 
 /* Ports are in no pseudo header, so this is right for every kind of checksum offload.
  * Both protocols begin with the ports.
@@ -223,8 +219,8 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 	enum flowpar_parsed parsed;
 	struct flowpar_place place;
 	struct flowpar_flow flow;
+	int sdif;
 	u16 rank;
-	u32 hash;
 
 	/* What arrives on loopback was rewritten when it left. A packet on a VRF's slave
 	 * comes again on the VRF. One that has a socket was assigned there by a BPF
@@ -234,6 +230,7 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 	    netif_is_l3_slave(dev))
 		return FLOWPAR_V_NOT_OURS;
 
+	sdif = family == NFPROTO_IPV6 ? inet6_sdif(skb) : inet_sdif(skb);
 	parsed = flowpar_flow_parse(skb, family, &flow);
 	if (unlikely(parsed == FLOWPAR_P_FRAGMENT)) {
 		verdict = flowpar_defrag(net, skb, family);
@@ -242,7 +239,7 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 		parsed = flowpar_flow_parse(skb, family, &flow);
 	}
 	if (unlikely(parsed != FLOWPAR_P_FLOW))
-		return FLOWPAR_V_NOT_OURS;
+		return flowpar_icmp_in(net, skb, family, dev->ifindex, sdif, dev, found);
 
 	service = flowpar_service_find(net, family, flow.protocol, &flow.daddr, flow.dport);
 	if (!service)
@@ -254,14 +251,8 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 			FLOWPAR_V_CLOSED : FLOWPAR_V_NOT_OURS;
 
 	rank = service->rank[smp_processor_id()];
-	hash = rank == FLOWPAR_NO_RANK || service->per_core > 1 ?
-		flowpar_flow_hash(net, &flow) : 0;
-	place.port = flowpar_core_port(service, rank == FLOWPAR_NO_RANK ?
-				       reciprocal_scale(hash, service->n_cpus) : rank, hash);
-
-	verdict = flowpar_steer(net, service, &flow, dev->ifindex,
-				family == NFPROTO_IPV6 ? inet6_sdif(skb) : inet_sdif(skb),
-				dev, &place);
+	place.port = flowpar_home_port(net, service, &flow, rank);
+	verdict = flowpar_steer(net, service, &flow, dev->ifindex, sdif, dev, &place);
 	if (verdict != FLOWPAR_V_IN)
 		return verdict;
 	if (rank == FLOWPAR_NO_RANK)
@@ -301,10 +292,17 @@ flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
 	enum flowpar_verdict verdict;
 	struct flowpar_place place;
 	struct flowpar_flow flow;
-	u32 hash;
 
-	if (!dif || flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW)
+	if (!dif)
 		return FLOWPAR_V_NOT_OURS;
+
+	/* The per-CPU parts of a search must stay with one CPU and one packet. */
+	if (flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW) {
+		local_bh_disable();
+		verdict = flowpar_icmp_in(net, skb, family, dif, 0, NULL, found);
+		local_bh_enable();
+		return verdict;
+	}
 
 	service = flowpar_service_find(net, family, flow.protocol, &flow.daddr, flow.dport);
 	if (!service)
@@ -315,10 +313,7 @@ flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
 	if (flow.dport != service->port)
 		return FLOWPAR_V_CLOSED;
 
-	hash = flowpar_flow_hash(net, &flow);
-	place.port = flowpar_core_port(service, reciprocal_scale(hash, service->n_cpus), hash);
-
-	/* The per-CPU parts of a search must stay with one CPU and one packet. */
+	place.port = flowpar_home_port(net, service, &flow, FLOWPAR_NO_RANK);
 	local_bh_disable();
 	verdict = flowpar_steer(net, service, &flow, dif, 0, NULL, &place);
 	local_bh_enable();
@@ -359,8 +354,10 @@ static __always_inline enum flowpar_verdict flowpar_out(struct net *net, struct 
 	struct flowpar_flow flow;
 	u16 sport;
 
-	if (skb->skb_iif || flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW)
+	if (skb->skb_iif)
 		return FLOWPAR_V_NOT_OURS;
+	if (unlikely(flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW))
+		return flowpar_icmp_out(net, skb, family, found);
 
 	sport = ntohs(flow.sport);
 	service = flowpar_service_find(net, family, flow.protocol, &flow.saddr, sport);
@@ -389,6 +386,9 @@ static unsigned int flowpar_verdict(enum flowpar_verdict verdict,
 		return NF_ACCEPT;
 	case FLOWPAR_V_OUT:
 		flowpar_count(service, FLOWPAR_OUT);
+		return NF_ACCEPT;
+	case FLOWPAR_V_ICMP:
+		flowpar_count(service, FLOWPAR_ICMP);
 		return NF_ACCEPT;
 	case FLOWPAR_V_CLOSED:
 		flowpar_count(service, FLOWPAR_CLOSED);

@@ -43,12 +43,12 @@ tcp *:80                      8000      8        1  0-1" "$(flowparctl service l
 {"family":"inet","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"cpus":[0,1]}]' \
 		"$(flowparctl service list --json)"
 	same "stats" \
-"SERVICE               CPU   CORE-PORT          IN         OUT    ATTACHED       MOVED      MISSED   THROTTLED      CLOSED FOREIGN-CPU       ERROR
-tcp *:80                0        8000           0           0           0           0           0           0           0           0           0
-tcp *:80                1        8008           0           0           0           0           0           0           0           0           0" \
+"SERVICE               CPU   CORE-PORT          IN         OUT    ATTACHED       MOVED      MISSED   THROTTLED      CLOSED FOREIGN-CPU       ERROR        ICMP
+tcp *:80                0        8000           0           0           0           0           0           0           0           0           0           0
+tcp *:80                1        8008           0           0           0           0           0           0           0           0           0           0" \
 		"$(flowparctl stats --port 80)"
 	same "stats --json" \
-'{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"cpu":3,"core_ports":[9008,9009],"in":0,"out":0,"attached":0,"moved":0,"missed":0,"throttled":0,"closed":0,"foreign_cpu":0,"error":0}]' \
+'{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"cpu":3,"core_ports":[9008,9009],"in":0,"out":0,"attached":0,"moved":0,"missed":0,"throttled":0,"closed":0,"foreign_cpu":0,"error":0,"icmp":0}]' \
 		"$(flowparctl stats --json --port 443 | tail -n 1)"
 	same "anybody may look" "$(flowparctl service list)" "$(as_nobody flowparctl service list)"
 	same "another namespace has none" "[]" "$(unshare -n flowparctl service list --json)"

@@ -11,7 +11,7 @@ bytes of a known pattern, paced over that time.
   peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
-  peer.py get ADDRESS PORT BYTES SECONDS   checks every byte
+  peer.py get ADDRESS PORT BYTES SECONDS [FROM]   checks every byte; FROM: the client's address
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
   peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
   peer.py options ADDRESS PORT          a SYN behind a destination options header of IPv6, as above
@@ -22,6 +22,7 @@ bytes of a known pattern, paced over that time.
   peer.py broadcast ADDRESS PORT        as who-udp with 1, to a broadcast address
   peer.py refused-udp ADDRESS PORT      exit 0 if an error says that the port is closed, 3 if nothing does
   peer.py late ADDRESS PORT             have the server find out that nobody listens any more
+  peer.py forged ADDRESS PORT           an ICMP error from a raw socket, about a UDP datagram from there
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
@@ -214,8 +215,8 @@ def late(address, port):
         sock.send(b"late")
 
 
-def connect(address, port, timeout=15):
-    return socket.create_connection((address, port), timeout)
+def connect(address, port, timeout=15, source=None):
+    return socket.create_connection((address, port), timeout, source and (source, 0))
 
 
 def ask(conn):
@@ -245,9 +246,9 @@ def idle(address, port, seconds):
         print(before, ask(conn))
 
 
-def get(address, port, size, seconds):
+def get(address, port, size, seconds, source=None):
     blocks = int(size) // BLOCK
-    with connect(address, port, 60) as conn:
+    with connect(address, port, 60, source) as conn:
         print(ask(conn), flush=True)
         conn.sendall(b"get %s %s\n" % (size.encode(), seconds.encode()))
         for i in range(blocks):
@@ -359,6 +360,17 @@ def options(address, port):
     answer_to(raw, port, client)
 
 
+def forged(address, port):
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    raw.connect((address, 0))
+    mine = raw.getsockname()[0]
+    quote = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 36, 1, 0, 64, socket.IPPROTO_UDP, 0,
+                        socket.inet_aton(address), socket.inet_aton(mine))
+    quote += struct.pack(">HHHH", port, 9, 16, 0) + bytes(8)
+    error = struct.pack(">BBHI", 3, 3, 0, 0) + quote
+    raw.send(error[:2] + struct.pack(">H", checksum(error)) + error[4:])
+
+
 def stray(address, port, seconds):
     raw = raw_socket(address, port)
     end, i = time.monotonic() + float(seconds), 0
@@ -389,7 +401,8 @@ def main():
     commands = {"who": who, "idle": idle, "get": get, "refused": refused,
                 "fragmented": fragmented, "options": options, "stray": stray,
                 "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
-                "broadcast": broadcast, "refused-udp": refused_udp, "late": late}
+                "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
+                "forged": forged}
     commands[command](args[0], int(args[1]), *args[2:])
 
 
