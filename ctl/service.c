@@ -16,7 +16,7 @@
 
 #include "report.h"
 
-static unsigned int port, base_port, stride = 8, per_core = 1;
+static unsigned int port, base_port, stride = 8, per_core = 1, spill;
 static const char *address, *family, *protocol = "tcp";
 static struct cpulist cpus;
 static bool json;
@@ -40,6 +40,9 @@ static const struct option_spec add_options[] = {
 	  .number = &stride, .min = 1, .max = 65535 },
 	{ "per-core", "K", "listeners per CPU, at most the stride (default 1)",
 	  .number = &per_core, .min = 1, .max = 65535 },
+	{ "spill", "PCT", "accept queue, in percent of the backlog, from which on new flows go\n"
+	  "                           to the CPU with the shortest (default 0: never)",
+	  .number = &spill, .min = 0, .max = 100 },
 	OPTION_ADDRESS,
 	OPTION_FAMILY,
 	OPTION_PROTOCOL,
@@ -69,6 +72,7 @@ static const char *const attr_options[] = {
 	[FLOWPAR_A_SERVICE_STRIDE] = "stride",
 	[FLOWPAR_A_SERVICE_PER_CORE] = "per-core",
 	[FLOWPAR_A_SERVICE_CPUS] = "cpus",
+	[FLOWPAR_A_SERVICE_SPILL] = "spill",
 };
 
 static const char *protocol_name(uint8_t number)
@@ -134,6 +138,8 @@ static int request(struct service *s, uint8_t cmd)
 		list = cpulist_format(&cpus);
 		mnl_attr_put_strz(nlh, FLOWPAR_A_SERVICE_CPUS, list);
 		free(list);
+		if (spill)
+			mnl_attr_put_u8(nlh, FLOWPAR_A_SERVICE_SPILL, (uint8_t)spill);
 	}
 	snprintf(object, sizeof(object), "service %s", service_name(s, name));
 	done = genl_do(&g, nlh, object, attr_options, sizeof(attr_options) / sizeof(attr_options[0]));
@@ -187,6 +193,9 @@ void service_attr(struct service *s, const struct nlattr *attr)
 		if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ||
 		    cpulist_parse(&s->cpus, mnl_attr_get_str(attr)))
 			s->cpus.n = 0;
+		break;
+	case FLOWPAR_A_SERVICE_SPILL:
+		s->spill = (unsigned int)genl_uint(attr);
 		break;
 	}
 }
@@ -254,8 +263,8 @@ static void print_json(const struct services *all)
 	for (s = all->service; s < all->service + all->n; s++) {
 		fputs(s > all->service ? ",\n{" : "{", stdout);
 		service_json_key(s);
-		printf(",\"base_port\":%u,\"stride\":%u,\"per_core\":%u,\"cpus\":[", s->base_port,
-		       s->stride, s->per_core);
+		printf(",\"base_port\":%u,\"stride\":%u,\"per_core\":%u,\"spill\":%u,\"cpus\":[",
+		       s->base_port, s->stride, s->per_core, s->spill);
 		for (i = 0; i < s->cpus.n; i++)
 			printf("%s%u", i ? "," : "", s->cpus.cpu[i]);
 		fputs("]}", stdout);
@@ -265,15 +274,17 @@ static void print_json(const struct services *all)
 
 static void print_table(const struct services *all)
 {
-	char name[SERVICE_NAME_MAX];
+	char name[SERVICE_NAME_MAX], threshold[16];
 	const struct service *s;
 	char *list;
 
-	printf("%-24s %9s %6s %8s  %s\n", "SERVICE", "BASE-PORT", "STRIDE", "PER-CORE", "CPUS");
+	printf("%-24s %9s %6s %8s  %-11s %5s\n", "SERVICE", "BASE-PORT", "STRIDE", "PER-CORE", "CPUS",
+	       "SPILL");
 	for (s = all->service; s < all->service + all->n; s++) {
 		list = cpulist_format(&s->cpus);
-		printf("%-24s %9u %6u %8u  %s\n", service_name(s, name), s->base_port, s->stride,
-		       s->per_core, list);
+		snprintf(threshold, sizeof(threshold), s->spill ? "%u%%" : "-", s->spill);
+		printf("%-24s %9u %6u %8u  %-11s %5s\n", service_name(s, name), s->base_port, s->stride,
+		       s->per_core, list, threshold);
 		free(list);
 	}
 }
@@ -328,7 +339,8 @@ const struct command service_list = {
 	.options = list_options,
 	.notes =
 "JSON: an array of objects with family (\"inet\" or \"inet6\"), protocol (\"tcp\" or \"udp\"), address\n"
-"(a string, null: any), port, base_port, stride, per_core and cpus (an array of numbers, ascending).\n"
+"(a string, null: any), port, base_port, stride, per_core, spill (percent, 0: never) and cpus (an\n"
+"array of numbers, ascending).\n"
 "Members may be added, none will change.\n\n"
 "Exit status: 0 done, also if there is none; 1 failed; 2 usage error.\n",
 	.run = list,

@@ -23,6 +23,7 @@ struct service {
 	unsigned int base_port;
 	unsigned int stride;
 	unsigned int per_core;
+	unsigned int spill;	/* percent; 0: never */
 	struct cpulist cpus;
 };
 

@@ -40,6 +40,7 @@ static const struct counter {
 	{ FLOWPAR_A_STATS_FOREIGN_CPU, "foreign_cpu", "FOREIGN-CPU" },
 	{ FLOWPAR_A_STATS_ERROR, "error", "ERROR" },
 	{ FLOWPAR_A_STATS_ICMP, "icmp", "ICMP" },
+	{ FLOWPAR_A_STATS_SPILLED, "spilled", "SPILLED" },
 };
 
 #define N_COUNTERS	(sizeof(counters) / sizeof(counters[0]))
@@ -215,6 +216,7 @@ const struct command stats = {
 "  FOREIGN-CPU  in, on a CPU outside the list: mapped by a hash of the flow\n"
 "  ERROR        could not be rewritten: dropped\n"
 "  ICMP         errors, in or out, whose quoted port was rewritten\n"
+"  SPILLED      SYNs given to another CPU's listener: this CPU's is missing or too busy\n"
 "\n"
 "JSON: an array of objects with family, protocol, address (null: any), port, cpu,\n"
 "core_ports (an array, empty for a CPU outside the list) and the counters by their names in\n"

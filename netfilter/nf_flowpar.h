@@ -30,6 +30,8 @@ struct sock;
 /* Services of a namespace: the table is scanned per packet. */
 #define FLOWPAR_MAX_SERVICES	64
 #define FLOWPAR_DEFAULT_STRIDE	8
+/* A full accept queue; see flowpar_load() in nf_flowpar_listener.c. */
+#define FLOWPAR_LOAD_FULL	65536
 /* CPU outside the service's list. No service reaches this rank: a rank takes a port. */
 #define FLOWPAR_NO_RANK		U16_MAX
 #define FLOWPAR_HINTS		256
@@ -46,6 +48,7 @@ enum flowpar_counter {
 	FLOWPAR_FOREIGN_CPU,
 	FLOWPAR_ERROR,
 	FLOWPAR_ICMP,
+	FLOWPAR_SPILLED,
 	FLOWPAR_COUNTERS
 };
 
@@ -54,6 +57,7 @@ enum flowpar_counter {
  * @counter: by enum flowpar_counter
  * @budget: lookups left for searches in this jiffy; below 0 after the last one
  * @budget_jiffy: the jiffy that @budget belongs to
+ * @spilling: new flows on this CPU are passing over its listener
  * @hint: ports at which moved flows were found, by flow hash; 0: none. Flows that
  *	share a slot usually moved together, so a foreign hint is a good guess too.
  */
@@ -61,6 +65,7 @@ struct flowpar_cpu {
 	unsigned long counter[FLOWPAR_COUNTERS];
 	long budget;
 	unsigned long budget_jiffy;
+	bool spilling;
 	u16 hint[FLOWPAR_HINTS];
 };
 
@@ -75,6 +80,7 @@ struct flowpar_cpu {
  * @per_core: instances, hence consecutive ports, per CPU
  * @n_cpus: CPUs in the list
  * @last: last per-core port
+ * @spill: percent of its backlog from which on a listener is passed over; 0: never
  * @moved_until: a moved flow was seen less than FLOWPAR_MOVED_WINDOW before this
  *	jiffy; the one field that packets write, at most once a second
  * @cpu: per-CPU part
@@ -92,6 +98,7 @@ struct flowpar_service {
 	u16 per_core;
 	u16 n_cpus;
 	u16 last;
+	u8 spill;
 	unsigned long moved_until;
 	struct flowpar_cpu __percpu *cpu;
 	char *cpus;
@@ -247,6 +254,8 @@ bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev
 enum flowpar_verdict flowpar_ipv6_defrag(struct net *net, struct sk_buff *skb);
 struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
 				 u16 port, int dif, int sdif);
+struct sock *flowpar_ipv6_listener(const struct net *net, const struct flowpar_flow *flow,
+				   u16 port, int dif, int sdif);
 struct sock *flowpar_ipv6_udp_socket(const struct net *net, const struct flowpar_flow *flow,
 				     u16 port, int dif, int sdif);
 #else	/* no hook is ever registered: nothing calls these */
@@ -266,6 +275,13 @@ static inline enum flowpar_verdict flowpar_ipv6_defrag(struct net *net,
 static inline struct sock *flowpar_ipv6_socket(const struct net *net,
 					       const struct flowpar_flow *flow,
 					       u16 port, int dif, int sdif)
+{
+	return NULL;
+}
+
+static inline struct sock *flowpar_ipv6_listener(const struct net *net,
+						 const struct flowpar_flow *flow,
+						 u16 port, int dif, int sdif)
 {
 	return NULL;
 }
@@ -290,11 +306,19 @@ enum flowpar_verdict flowpar_icmp_in(struct net *net, struct sk_buff *skb, u8 fa
 enum flowpar_verdict flowpar_icmp_out(struct net *net, struct sk_buff *skb, u8 family,
 				      struct flowpar_service **found);
 
+/* nf_flowpar_listener.c */
+void flowpar_listener_choose(const struct net *net, struct flowpar_service *service,
+			     const struct flowpar_flow *flow, int dif, int sdif,
+			     struct flowpar_place *place);
+
 /* nf_flowpar_lookup.c */
 extern unsigned int flowpar_search_budget;
 u16 flowpar_home_port(const struct net *net, const struct flowpar_service *service,
 		      const struct flowpar_flow *flow, u16 rank);
 bool flowpar_moved_recently(const struct flowpar_service *service);
+void flowpar_moved_to(const struct net *net, struct flowpar_service *service,
+		      const struct flowpar_flow *flow, u16 port);
+bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool half);
 bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
 			 int dif, int sdif, struct flowpar_place *place);
 enum flowpar_verdict flowpar_lookup_moved(const struct net *net,

@@ -35,6 +35,24 @@ struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flo
 }
 
 /**
+ * flowpar_ipv6_listener - the listening socket that a SYN would be given
+ * @net: the namespace
+ * @flow: the SYN
+ * @port: port to look it up at
+ * @dif: interface index that the socket may be bound to
+ * @sdif: the same for a slave of a VRF, or 0
+ *
+ * Return: the socket, valid under rcu_read_lock(); or NULL.
+ */
+struct sock *flowpar_ipv6_listener(const struct net *net, const struct flowpar_flow *flow,
+				   u16 port, int dif, int sdif)
+{
+	return inet6_lookup_listener(net, net->ipv4.tcp_death_row.hashinfo, NULL, 0,
+				     &flow->saddr.in6, flow->sport, &flow->daddr.in6, port,
+				     dif, sdif);
+}
+
+/**
  * flowpar_ipv6_udp_socket - the UDP socket that a datagram would be given
  * @net: the namespace
  * @flow: the datagram

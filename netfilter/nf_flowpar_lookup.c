@@ -152,6 +152,25 @@ static void flowpar_moved_now(struct flowpar_service *service)
 		WRITE_ONCE(service->moved_until, until);
 }
 
+static u16 *flowpar_hint(struct flowpar_service *service, u32 hash)
+{
+	return &this_cpu_ptr(service->cpu)->hint[hash % FLOWPAR_HINTS];
+}
+
+/**
+ * flowpar_moved_to - let a flow's next segments be found where its SYN was sent
+ * @net: the namespace
+ * @service: the service
+ * @flow: the SYN
+ * @port: not the home port
+ */
+void flowpar_moved_to(const struct net *net, struct flowpar_service *service,
+		      const struct flowpar_flow *flow, u16 port)
+{
+	*flowpar_hint(service, flowpar_flow_hash(net, flow)) = port;
+	flowpar_moved_now(service);
+}
+
 static struct sock *flowpar_socket(const struct net *net, const struct flowpar_flow *flow,
 				   u16 port, int dif, int sdif)
 {
@@ -181,12 +200,18 @@ bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
 	return flowpar_fit(place->sk, flow) >= FLOWPAR_FIT_NEXT;
 }
 
-/* Per CPU and service: no shared state, and one service's flood leaves the others'
+/**
+ * flowpar_budget_take - ask for lookups beyond the usual one
+ * @this: this CPU's part of a service
+ * @lookups: how many
+ * @half: leave half of the budget to others
+ *
+ * Per CPU and service: no shared state, and one service's flood leaves the others'
  * budget alone. The last search may overdraw, else a long CPU list could never be
  * searched. A SYN without budget is passed on, a segment is dropped: so SYNs leave half
  * of it to the segments, and so do ICMP errors, which may be lost.
  */
-static bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool half)
+bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool half)
 {
 	long full = DIV_ROUND_UP_ULL(READ_ONCE(flowpar_search_budget), HZ);
 	unsigned long now = jiffies;
@@ -245,7 +270,7 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 	struct flowpar_cpu *this = this_cpu_ptr(service->cpu);
 	enum flowpar_fit best = flowpar_fit(place->sk, flow);
 	u32 hash = flowpar_flow_hash(net, flow);
-	u16 *hint = &this->hint[hash % FLOWPAR_HINTS];
+	u16 *hint = flowpar_hint(service, hash);
 	u16 home = place->port, hinted = *hint;
 	unsigned int rank;
 	u16 port;

@@ -193,6 +193,19 @@ static int flowpar_ports_parse(struct net *net, const struct genl_info *info,
 	return flowpar_ephemeral_check(net, info, service);
 }
 
+static int flowpar_spill_parse(const struct genl_info *info, struct flowpar_service *service)
+{
+	struct nlattr *spill = info->attrs[FLOWPAR_A_SERVICE_SPILL];
+
+	service->spill = spill ? nla_get_u8(spill) : 0;
+	if (service->spill && service->protocol != IPPROTO_TCP) {
+		NL_SET_ERR_MSG_ATTR(info->extack, spill,
+				    "datagrams have no accept queue; only TCP spills");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int flowpar_key_put(struct sk_buff *skb, const struct flowpar_service *service)
 {
 	if (nla_put_u8(skb, FLOWPAR_A_SERVICE_FAMILY, service->family) ||
@@ -222,7 +235,8 @@ static int flowpar_service_put(struct sk_buff *skb, const struct flowpar_service
 	    nla_put_u16(skb, FLOWPAR_A_SERVICE_BASE_PORT, service->base) ||
 	    nla_put_u16(skb, FLOWPAR_A_SERVICE_STRIDE, service->stride) ||
 	    nla_put_u16(skb, FLOWPAR_A_SERVICE_PER_CORE, service->per_core) ||
-	    nla_put_string(skb, FLOWPAR_A_SERVICE_CPUS, service->cpus)) {
+	    nla_put_string(skb, FLOWPAR_A_SERVICE_CPUS, service->cpus) ||
+	    nla_put_u8(skb, FLOWPAR_A_SERVICE_SPILL, service->spill)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}
@@ -271,6 +285,8 @@ int flowpar_nl_service_add_doit(struct sk_buff *skb, struct genl_info *info)
 	err = flowpar_key_parse(info, service);
 	if (!err)
 		err = flowpar_ports_parse(net, info, service);
+	if (!err)
+		err = flowpar_spill_parse(info, service);
 	if (err)
 		goto free;
 
@@ -412,6 +428,7 @@ static int flowpar_stats_put(struct sk_buff *skb, const struct flowpar_service *
 		[FLOWPAR_FOREIGN_CPU]	= FLOWPAR_A_STATS_FOREIGN_CPU,
 		[FLOWPAR_ERROR]		= FLOWPAR_A_STATS_ERROR,
 		[FLOWPAR_ICMP]		= FLOWPAR_A_STATS_ICMP,
+		[FLOWPAR_SPILLED]	= FLOWPAR_A_STATS_SPILLED,
 	};
 	const struct flowpar_cpu *counted = per_cpu_ptr(service->cpu, cpu);
 	unsigned long counter[FLOWPAR_COUNTERS], any = 0;

@@ -11,7 +11,7 @@
 #include <uapi/linux/flowpar.h>
 
 /* FLOWPAR_CMD_SERVICE_ADD - do */
-static const struct nla_policy flowpar_service_add_nl_policy[FLOWPAR_A_SERVICE_CPUS + 1] = {
+static const struct nla_policy flowpar_service_add_nl_policy[FLOWPAR_A_SERVICE_SPILL + 1] = {
 	[FLOWPAR_A_SERVICE_FAMILY] = { .type = NLA_U8, },
 	[FLOWPAR_A_SERVICE_PROTOCOL] = { .type = NLA_U8, },
 	[FLOWPAR_A_SERVICE_ADDRESS] = { .type = NLA_BINARY, },
@@ -20,6 +20,7 @@ static const struct nla_policy flowpar_service_add_nl_policy[FLOWPAR_A_SERVICE_C
 	[FLOWPAR_A_SERVICE_STRIDE] = NLA_POLICY_MIN(NLA_U16, 1),
 	[FLOWPAR_A_SERVICE_PER_CORE] = NLA_POLICY_MIN(NLA_U16, 1),
 	[FLOWPAR_A_SERVICE_CPUS] = { .type = NLA_NUL_STRING, },
+	[FLOWPAR_A_SERVICE_SPILL] = NLA_POLICY_MAX(NLA_U8, 100),
 };
 
 /* FLOWPAR_CMD_SERVICE_DEL - do */
@@ -44,7 +45,7 @@ static const struct genl_split_ops flowpar_nl_ops[] = {
 		.cmd		= FLOWPAR_CMD_SERVICE_ADD,
 		.doit		= flowpar_nl_service_add_doit,
 		.policy		= flowpar_service_add_nl_policy,
-		.maxattr	= FLOWPAR_A_SERVICE_CPUS,
+		.maxattr	= FLOWPAR_A_SERVICE_SPILL,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

@@ -204,9 +204,15 @@ static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_servic
 			sock_gen_put(place->sk);
 		return FLOWPAR_V_NOT_OURS;
 	}
-	if (!search)
-		return FLOWPAR_V_IN;
-	return flowpar_lookup_moved(net, service, flow, dif, sdif, place);
+	if (search) {
+		enum flowpar_verdict verdict;
+
+		verdict = flowpar_lookup_moved(net, service, flow, dif, sdif, place);
+		if (!flow->syn || place->sk || verdict != FLOWPAR_V_IN)
+			return verdict;
+	}
+	flowpar_listener_choose(net, service, flow, dif, sdif, place);
+	return FLOWPAR_V_IN;
 }
 
 static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,

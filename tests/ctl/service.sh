@@ -33,22 +33,22 @@ services() {
 	same "no counters yet" "[]" "$(flowparctl stats --json)"
 
 	same "add says nothing" "" "$(add 2>&1)"
-	same "add with everything" "" "$(flowparctl service add --port 443 --base-port 9000 --cpus 1,3,2 --stride 4 --per-core 2 --address 10.77.0.1 --protocol tcp 2>&1)"
+	same "add with everything" "" "$(flowparctl service add --port 443 --base-port 9000 --cpus 1,3,2 --stride 4 --per-core 2 --address 10.77.0.1 --protocol tcp --spill 75 2>&1)"
 	same "list, a service of an address before one of any" \
-"SERVICE                  BASE-PORT STRIDE PER-CORE  CPUS
-tcp 10.77.0.1:443             9000      4        2  1-3
-tcp *:80                      8000      8        1  0-1" "$(flowparctl service list)"
+"SERVICE                  BASE-PORT STRIDE PER-CORE  CPUS        SPILL
+tcp 10.77.0.1:443             9000      4        2  1-3           75%
+tcp *:80                      8000      8        1  0-1             -" "$(flowparctl service list)"
 	same "list --json" \
-'[{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"base_port":9000,"stride":4,"per_core":2,"cpus":[1,2,3]},
-{"family":"inet","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"cpus":[0,1]}]' \
+'[{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"base_port":9000,"stride":4,"per_core":2,"spill":75,"cpus":[1,2,3]},
+{"family":"inet","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"spill":0,"cpus":[0,1]}]' \
 		"$(flowparctl service list --json)"
 	same "stats" \
-"SERVICE               CPU   CORE-PORT          IN         OUT    ATTACHED       MOVED      MISSED   THROTTLED      CLOSED FOREIGN-CPU       ERROR        ICMP
-tcp *:80                0        8000           0           0           0           0           0           0           0           0           0           0
-tcp *:80                1        8008           0           0           0           0           0           0           0           0           0           0" \
+"SERVICE               CPU   CORE-PORT          IN         OUT    ATTACHED       MOVED      MISSED   THROTTLED      CLOSED FOREIGN-CPU       ERROR        ICMP     SPILLED
+tcp *:80                0        8000           0           0           0           0           0           0           0           0           0           0           0
+tcp *:80                1        8008           0           0           0           0           0           0           0           0           0           0           0" \
 		"$(flowparctl stats --port 80)"
 	same "stats --json" \
-'{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"cpu":3,"core_ports":[9008,9009],"in":0,"out":0,"attached":0,"moved":0,"missed":0,"throttled":0,"closed":0,"foreign_cpu":0,"error":0,"icmp":0}]' \
+'{"family":"inet","protocol":"tcp","address":"10.77.0.1","port":443,"cpu":3,"core_ports":[9008,9009],"in":0,"out":0,"attached":0,"moved":0,"missed":0,"throttled":0,"closed":0,"foreign_cpu":0,"error":0,"icmp":0,"spilled":0}]' \
 		"$(flowparctl stats --json --port 443 | tail -n 1)"
 	same "anybody may look" "$(flowparctl service list)" "$(as_nobody flowparctl service list)"
 	same "another namespace has none" "[]" "$(unshare -n flowparctl service list --json)"
@@ -79,8 +79,8 @@ tcp *:80                1        8008           0           0           0       
 	check "IPv6 on the same ports" flowparctl service add --port 80 --base-port 8000 --cpus 0-1 --family inet6
 	check "... and at an address" flowparctl service add --port 443 --base-port 9000 --cpus 1 --address fd77::1
 	same "both are listed" \
-'{"family":"inet6","protocol":"tcp","address":"fd77::1","port":443,"base_port":9000,"stride":8,"per_core":1,"cpus":[1]},
-{"family":"inet6","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"cpus":[0,1]}]' \
+'{"family":"inet6","protocol":"tcp","address":"fd77::1","port":443,"base_port":9000,"stride":8,"per_core":1,"spill":0,"cpus":[1]},
+{"family":"inet6","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"spill":0,"cpus":[0,1]}]' \
 		"$(flowparctl service list --json | tail -n 2)"
 	same "... in words too" "tcp [fd77::1]:443 tcp [::]:80" "$(flowparctl service list | awk 'NR > 3 { printf s $1 " " $2; s = " " }')"
 	check "deleted by family" flowparctl service del --port 80 --family inet6

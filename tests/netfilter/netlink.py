@@ -14,7 +14,7 @@ GENL_ID_CTRL, CTRL_CMD_GETFAMILY = 16, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_CAPPED, NLM_F_ACK_TLVS = 1, 4, 0x100, 0x200
 NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 1, 10, 11
 ADD, DEL, GET, ADD_NTF, DEL_NTF = 1, 2, 3, 4, 5
-FAMILY, PROTOCOL, ADDRESS, PORT, BASE, STRIDE, PER_CORE, CPUS = range(1, 9)
+FAMILY, PROTOCOL, ADDRESS, PORT, BASE, STRIDE, PER_CORE, CPUS, SPILL = range(1, 10)
 
 
 def attr(kind, data):
@@ -89,6 +89,7 @@ good = {
     PORT: struct.pack("H", 777),
     BASE: struct.pack("H", 7000),
     CPUS: b"0\0",
+    SPILL: b"\x32",
 }
 
 
@@ -111,6 +112,7 @@ refused("port 0", errno.ERANGE, PORT, request(PORT=b"\0\0"))
 refused("base port 0", errno.ERANGE, BASE, request(BASE=b"\0\0"))
 refused("stride 0", errno.ERANGE, STRIDE, request(STRIDE=b"\0\0"))
 refused("no instance", errno.ERANGE, PER_CORE, request(PER_CORE=b"\0\0"))
+refused("more than full", errno.ERANGE, SPILL, request(SPILL=b"\x65"))
 refused("a port of 4 bytes", errno.EINVAL, PORT, request(PORT=b"\1\0\0\0"))
 refused("an unterminated CPU list", errno.EINVAL, CPUS, request(CPUS=b"0-1"))
 refused("an unknown attribute", errno.EINVAL, 99, request() + attr(99, b""))
@@ -123,16 +125,16 @@ refused("CPUs that are none", errno.EINVAL, CPUS, request(CPUS=b"x\0"))
 for name in ("FAMILY", "PROTOCOL", "PORT", "BASE", "CPUS"):
     got = genl.ask(family, ADD, request(**{name: None}))
     expect(f"{name} left out", errno.EINVAL, got[0])
-refused("delete of nothing", errno.ENOENT, PORT, request(BASE=None, CPUS=None), DEL)
+refused("delete of nothing", errno.ENOENT, PORT, request(BASE=None, CPUS=None, SPILL=None), DEL)
 refused("delete with too much", errno.EINVAL, BASE, request(CPUS=None), DEL)
-expect("get of nothing", errno.ENOENT, genl.ask(family, GET, request(BASE=None, CPUS=None))[0])
+expect("get of nothing", errno.ENOENT, genl.ask(family, GET, request(BASE=None, CPUS=None, SPILL=None))[0])
 
 listener = Genl()
 listener.sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
 expect("add", 0, genl.ask(family, ADD, request())[0])
 refused("add again", errno.EEXIST, PORT, request())
 refused("its ports again", errno.EADDRINUSE, BASE, request(PORT=struct.pack("H", 778)))
-expect("delete", 0, genl.ask(family, DEL, request(BASE=None, CPUS=None))[0])
+expect("delete", 0, genl.ask(family, DEL, request(BASE=None, CPUS=None, SPILL=None))[0])
 for cmd in (ADD_NTF, DEL_NTF):
     message = listener.receive()
     expect("announced", cmd, message[16])

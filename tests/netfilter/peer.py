@@ -8,10 +8,12 @@ bytes of a known pattern, paced over that time.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
+  peer.py serve-slow CPU:PORT...        as serve, with a backlog of 9, one connection per SIGUSR1
   peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS [FROM]   checks every byte; FROM: the client's address
+  peer.py hold ADDRESS PORT N SECONDS   N connections, one by one, that ask for nothing
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
   peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
   peer.py options ADDRESS PORT          a SYN behind a destination options header of IPv6, as above
@@ -28,6 +30,7 @@ bytes of a known pattern, paced over that time.
 import collections
 import errno
 import os
+import signal
 import socket
 import struct
 import sys
@@ -57,14 +60,17 @@ def answer(conn, port, cpu):
                     conn.sendall(block(i))
 
 
-def serve(cpu, port, ipv6):
+def serve(cpu, port, ipv6=False, slow=False):
     os.sched_setaffinity(0, [cpu])
+    backlog = 9 if slow else 128
     if ipv6:
         listener = socket.create_server(("", port), family=socket.AF_INET6,
-                                        dualstack_ipv6=True, backlog=128)
+                                        dualstack_ipv6=True, backlog=backlog)
     else:
-        listener = socket.create_server(("", port), backlog=128)
+        listener = socket.create_server(("", port), backlog=backlog)
     while True:
+        if slow:
+            signal.sigwait([signal.SIGUSR1])
         conn, _ = listener.accept()
         threading.Thread(target=answer, args=(conn, port, cpu), daemon=True).start()
 
@@ -239,6 +245,13 @@ def who(address, port, n):
         print(found, count)
 
 
+def hold(address, port, n, seconds):
+    conns = [connect(address, port) for _ in range(int(n))]
+    time.sleep(float(seconds))
+    for conn in conns:
+        conn.close()
+
+
 def idle(address, port, seconds):
     with connect(address, port) as conn:
         before = ask(conn)
@@ -395,10 +408,11 @@ def main():
             if os.fork() == 0:
                 if command == "serve-udp":
                     serve_udp(cpu, port)
-                serve(cpu, port, command == "serve6")
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+                serve(cpu, port, command == "serve6", command == "serve-slow")
         os.wait()
         sys.exit("an instance ended")
-    commands = {"who": who, "idle": idle, "get": get, "refused": refused,
+    commands = {"who": who, "idle": idle, "hold": hold, "get": get, "refused": refused,
                 "fragmented": fragmented, "options": options, "stray": stray,
                 "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which listener a new flow is given: its core's, unless that one cannot take it.
+ *
+ * Runs in the in hooks, BH disabled, under rcu_read_lock(), for SYNs that belong to no
+ * flow yet. A listener that is missing, or whose accept queue is past the service's
+ * threshold, is passed over for the least loaded one. Only then are other cores' listeners
+ * looked at, out of the budget for searches: TCP looks the home listener up next in any
+ * case, so its lines are wanted on this core. If no core has a listener, the kernel
+ * answers as for any closed port.
+ */
+#include <linux/math64.h>
+#include <linux/tcp.h>
+#include <net/inet_hashtables.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "nf_flowpar.h"
+
+#define FLOWPAR_LOAD_MISSING	U32_MAX
+
+static struct sock *flowpar_listener(const struct net *net, const struct flowpar_flow *flow,
+				     u16 port, int dif, int sdif)
+{
+	if (flow->family == NFPROTO_IPV6)
+		return flowpar_ipv6_listener(net, flow, port, dif, sdif);
+	return __inet_lookup_listener(net, net->ipv4.tcp_death_row.hashinfo, NULL, 0,
+				      flow->saddr.ip, flow->sport, flow->daddr.ip, port,
+				      dif, sdif);
+}
+
+/* How full the accept queue is; as sk_acceptq_is_full() it holds one more than asked for. */
+static u32 flowpar_load(const struct sock *sk)
+{
+	if (!sk)
+		return FLOWPAR_LOAD_MISSING;
+	return min_t(u64, div_u64((u64)READ_ONCE(sk->sk_ack_backlog) * FLOWPAR_LOAD_FULL,
+				  READ_ONCE(sk->sk_max_ack_backlog) + 1),
+		     FLOWPAR_LOAD_MISSING - 1);
+}
+
+/* Once a listener is past the threshold it stays so until its queue is below three
+ * quarters of that: a queue around the threshold would send every other flow away. One
+ * state per CPU: with several instances, a short queue ends it for all of them.
+ */
+static bool flowpar_is_spilling(struct flowpar_cpu *this, u32 load, u32 threshold)
+{
+	bool spilling = load >= (this->spilling ? threshold / 4 * 3 : threshold);
+
+	if (this->spilling != spilling)
+		this->spilling = spilling;
+	return spilling;
+}
+
+/**
+ * flowpar_listener_choose - pass over a listener that cannot take a new flow
+ * @net: the namespace
+ * @service: the service
+ * @flow: a SYN to a local address
+ * @dif: interface index that the socket may be bound to
+ * @sdif: the same for a slave of a VRF, or 0
+ * @place: has the home port; gets the one to go to
+ */
+void flowpar_listener_choose(const struct net *net, struct flowpar_service *service,
+			     const struct flowpar_flow *flow, int dif, int sdif,
+			     struct flowpar_place *place)
+{
+	struct flowpar_cpu *this = this_cpu_ptr(service->cpu);
+	u32 load, threshold, best = FLOWPAR_LOAD_MISSING;
+	unsigned int rank, instance, i;
+	u16 port, home = place->port;
+	struct sock *sk;
+
+	sk = flowpar_listener(net, flow, home, dif, sdif);
+	if (likely(sk)) {
+		if (likely(!service->spill))
+			return;
+		load = flowpar_load(sk);
+		threshold = service->spill * FLOWPAR_LOAD_FULL / 100;
+		if (likely(!flowpar_is_spilling(this, load, threshold)))
+			return;
+		/* Another one has to be better than this one, and below the threshold. */
+		best = min(load, threshold);
+	}
+	if (!flowpar_budget_take(this, service->n_cpus * service->per_core, true)) {
+		flowpar_count(service, FLOWPAR_THROTTLED);
+		return;
+	}
+
+	/* Idle listeners are equal: begin anywhere, else the first would get all of it. */
+	rank = flow->seq % service->n_cpus;
+	for (i = 0; i < service->n_cpus; i++) {
+		for (instance = 0; instance < service->per_core; instance++) {
+			port = service->base + rank * service->stride + instance;
+			if (port == home)
+				continue;
+			load = flowpar_load(flowpar_listener(net, flow, port, dif, sdif));
+			if (load < best) {
+				best = load;
+				place->port = port;
+			}
+		}
+		if (++rank == service->n_cpus)
+			rank = 0;
+	}
+	if (place->port == home)
+		return;
+	flowpar_count(service, FLOWPAR_SPILLED);
+	flowpar_moved_to(net, service, flow, place->port);
+}
