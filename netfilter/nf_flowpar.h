@@ -310,6 +310,7 @@ enum flowpar_verdict flowpar_icmp_out(struct net *net, struct sk_buff *skb, u8 f
 void flowpar_listener_choose(const struct net *net, struct flowpar_service *service,
 			     const struct flowpar_flow *flow, int dif, int sdif,
 			     struct flowpar_place *place);
+u16 flowpar_listener_signed(const struct net *net, const struct flowpar_service *service);
 
 /* nf_flowpar_lookup.c */
 extern unsigned int flowpar_search_budget;

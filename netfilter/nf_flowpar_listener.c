@@ -107,3 +107,50 @@ void flowpar_listener_choose(const struct net *net, struct flowpar_service *serv
 	flowpar_count(service, FLOWPAR_SPILLED);
 	flowpar_moved_to(net, service, flow, place->port);
 }
+
+static bool flowpar_is_signed(const struct sock *sk)
+{
+	bool is_signed = false;
+
+#ifdef CONFIG_TCP_MD5SIG
+	is_signed |= !!rcu_access_pointer(tcp_sk(sk)->md5sig_info);
+#endif
+#ifdef CONFIG_TCP_AO
+	is_signed |= !!rcu_access_pointer(tcp_sk(sk)->ao_info);
+#endif
+	return is_signed;
+}
+
+/**
+ * flowpar_listener_signed - look for listeners whose segments cannot be rewritten
+ * @net: the namespace
+ * @service: the service; not published yet
+ *
+ * TCP-MD5 and TCP-AO sign the ports.
+ *
+ * Context: process context.
+ * Return: the port of a listener with keys, bound to the service's address or, for a
+ * service at any, to any; or 0.
+ */
+u16 flowpar_listener_signed(const struct net *net, const struct flowpar_service *service)
+{
+	struct flowpar_flow flow = {
+		.family	= service->family,
+		.daddr	= service->address,
+	};
+	unsigned int rank, instance;
+	u16 port, found = 0;
+	struct sock *sk;
+
+	rcu_read_lock();
+	for (rank = 0; rank < service->n_cpus && !found; rank++) {
+		for (instance = 0; instance < service->per_core; instance++) {
+			port = service->base + rank * service->stride + instance;
+			sk = flowpar_listener(net, &flow, port, 0, 0);
+			if (sk && flowpar_is_signed(sk))
+				found = port;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}

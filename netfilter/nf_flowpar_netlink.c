@@ -206,6 +206,22 @@ static int flowpar_spill_parse(const struct genl_info *info, struct flowpar_serv
 	return 0;
 }
 
+static int flowpar_signed_check(struct net *net, const struct genl_info *info,
+				const struct flowpar_service *service)
+{
+	u16 port;
+
+	if (service->protocol != IPPROTO_TCP)
+		return 0;
+	port = flowpar_listener_signed(net, service);
+	if (!port)
+		return 0;
+	NL_SET_ERR_MSG_ATTR_FMT(info->extack, info->attrs[FLOWPAR_A_SERVICE_BASE_PORT],
+				"the listener on port %u has TCP-MD5 or TCP-AO keys, which sign the ports",
+				port);
+	return -EOPNOTSUPP;
+}
+
 static int flowpar_key_put(struct sk_buff *skb, const struct flowpar_service *service)
 {
 	if (nla_put_u8(skb, FLOWPAR_A_SERVICE_FAMILY, service->family) ||
@@ -287,6 +303,8 @@ int flowpar_nl_service_add_doit(struct sk_buff *skb, struct genl_info *info)
 		err = flowpar_ports_parse(net, info, service);
 	if (!err)
 		err = flowpar_spill_parse(info, service);
+	if (!err)
+		err = flowpar_signed_check(net, info, service);
 	if (err)
 		goto free;
 

@@ -45,6 +45,11 @@ print("|".join(sorted("%s:%s %s %s %s %s" % (s["address"], s["port"], s["base_po
 	check_fails "a service that is not there is not deleted" 1 'no service of this address' flowparctl service del --port 81
 	same "nothing of this changed anything" "$listed" "$(flowparctl service list --json)"
 	sysctl -q net.ipv4.ip_local_reserved_ports=40000-40008
+	"$peer" signed 9008 &
+	wait_until 60 serving 9008
+	refused 'port 9008 has TCP-MD5' --port 81 --base-port 9000 --cpus 0-1
+	kill $!
+	wait $! 2> /dev/null
 	refused 'only TCP spills' --port 81 --base-port 9000 --cpus 0-1 --protocol udp --spill 50
 	check "IPv6 beside IPv4 on the same ports" add --family inet6 --port 80 --base-port 8000 --cpus 0-1
 	refused 'overlap 8000-8008 of port 80' --family inet6 --port 81 --base-port 8008 --cpus 0-1

@@ -9,6 +9,7 @@ bytes of a known pattern, paced over that time.
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
   peer.py serve-slow CPU:PORT...        as serve, with a backlog of 9, one connection per SIGUSR1
+  peer.py signed PORT                   a listener with a TCP-MD5 key
   peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
@@ -252,6 +253,17 @@ def hold(address, port, n, seconds):
         conn.close()
 
 
+TCP_MD5SIG = 14
+
+
+def signed(port):
+    listener = socket.create_server(("", port))
+    peer = struct.pack("HH4s120s", socket.AF_INET, 0, socket.inet_aton("10.77.0.99"), b"")
+    listener.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG,
+                        peer + struct.pack("BBHi80s", 0, 0, 3, 0, b"key"))
+    listener.accept()
+
+
 def idle(address, port, seconds):
     with connect(address, port) as conn:
         before = ask(conn)
@@ -412,6 +424,8 @@ def main():
                 serve(cpu, port, command == "serve6", command == "serve-slow")
         os.wait()
         sys.exit("an instance ended")
+    if command == "signed":
+        signed(int(args[0]))
     commands = {"who": who, "idle": idle, "hold": hold, "get": get, "refused": refused,
                 "fragmented": fragmented, "options": options, "stray": stray,
                 "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
