@@ -26,6 +26,7 @@ struct net_device;
 struct netlink_ext_ack;
 struct nf_hook_state;
 struct sock;
+struct tcphdr;
 
 /* Services of a namespace: the table is scanned per packet. */
 #define FLOWPAR_MAX_SERVICES	64
@@ -258,6 +259,7 @@ struct sock *flowpar_ipv6_listener(const struct net *net, const struct flowpar_f
 				   u16 port, int dif, int sdif);
 struct sock *flowpar_ipv6_udp_socket(const struct net *net, const struct flowpar_flow *flow,
 				     u16 port, int dif, int sdif);
+bool flowpar_ipv6_cookie_is_valid(const struct flowpar_flow *flow, const struct tcphdr *th);
 #else	/* no hook is ever registered: nothing calls these */
 static inline bool flowpar_ipv6_address_is_local(struct net *net,
 						 const struct net_device *dev,
@@ -286,6 +288,12 @@ static inline struct sock *flowpar_ipv6_listener(const struct net *net,
 	return NULL;
 }
 
+static inline bool flowpar_ipv6_cookie_is_valid(const struct flowpar_flow *flow,
+						const struct tcphdr *th)
+{
+	return false;
+}
+
 static inline struct sock *flowpar_ipv6_udp_socket(const struct net *net,
 						   const struct flowpar_flow *flow,
 						   u16 port, int dif, int sdif)
@@ -310,6 +318,9 @@ enum flowpar_verdict flowpar_icmp_out(struct net *net, struct sk_buff *skb, u8 f
 void flowpar_listener_choose(const struct net *net, struct flowpar_service *service,
 			     const struct flowpar_flow *flow, int dif, int sdif,
 			     struct flowpar_place *place);
+bool flowpar_listener_sent_cookie(const struct net *net, const struct flowpar_service *service,
+				  const struct flowpar_flow *flow, int dif, int sdif,
+				  struct flowpar_place *place);
 u16 flowpar_listener_signed(const struct net *net, const struct flowpar_service *service);
 
 /* nf_flowpar_lookup.c */

@@ -12,6 +12,7 @@
 #include <net/ipv6_frag.h>
 #include <net/l3mdev.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
+#include <net/tcp.h>
 #include <net/udp.h>
 
 #include "nf_flowpar.h"
@@ -68,6 +69,23 @@ struct sock *flowpar_ipv6_udp_socket(const struct net *net, const struct flowpar
 	return __udp6_lib_lookup(net, &flow->saddr.in6, flow->sport, &flow->daddr.in6,
 				 htons(port), dif, sdif, net->ipv4.udp_table, NULL);
 }
+
+#ifdef CONFIG_SYN_COOKIES
+/**
+ * flowpar_ipv6_cookie_is_valid - whether an ACK answers a SYN cookie of ours
+ * @flow: the ACK
+ * @th: its header, with the port that may have sent the cookie
+ */
+bool flowpar_ipv6_cookie_is_valid(const struct flowpar_flow *flow, const struct tcphdr *th)
+{
+	struct ipv6hdr ip6h = {
+		.saddr	= flow->saddr.in6,
+		.daddr	= flow->daddr.in6,
+	};
+
+	return __cookie_v6_check(&ip6h, th);
+}
+#endif
 
 /**
  * flowpar_ipv6_address_is_local - flowpar_address_is_local() for IPv6

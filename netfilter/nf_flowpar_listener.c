@@ -2,11 +2,11 @@
 /* Which listener a new flow is given: its core's, unless that one cannot take it.
  *
  * Runs in the in hooks, BH disabled, under rcu_read_lock(), for SYNs that belong to no
- * flow yet. A listener that is missing, or whose accept queue is past the service's
- * threshold, is passed over for the least loaded one. Only then are other cores' listeners
- * looked at, out of the budget for searches: TCP looks the home listener up next in any
- * case, so its lines are wanted on this core. If no core has a listener, the kernel
- * answers as for any closed port.
+ * flow yet, and for the ACKs that may end a handshake by cookie. A listener that is
+ * missing, or whose accept queue is past the service's threshold, is passed over for the
+ * least loaded one. Only then are other cores' listeners looked at, out of the budget for
+ * searches: TCP looks the home listener up next in any case, so its lines are wanted on
+ * this core. If no core has a listener, the kernel answers as for any closed port.
  */
 #include <linux/math64.h>
 #include <linux/tcp.h>
@@ -107,6 +107,70 @@ void flowpar_listener_choose(const struct net *net, struct flowpar_service *serv
 	flowpar_count(service, FLOWPAR_SPILLED);
 	flowpar_moved_to(net, service, flow, place->port);
 }
+
+#ifdef CONFIG_SYN_COOKIES
+/* All that the check reads of the headers is the flow. */
+static bool flowpar_cookie_is_valid(const struct flowpar_flow *flow, u16 port)
+{
+	struct tcphdr th = {
+		.source		= flow->sport,
+		.dest		= htons(port),
+		.seq		= htonl(flow->seq),
+		.ack_seq	= htonl(flow->ack_seq),
+	};
+	struct iphdr iph = {
+		.saddr		= flow->saddr.ip,
+		.daddr		= flow->daddr.ip,
+	};
+
+	if (flow->family == NFPROTO_IPV6)
+		return flowpar_ipv6_cookie_is_valid(flow, &th);
+	return __cookie_v4_check(&iph, &th);
+}
+
+/**
+ * flowpar_listener_sent_cookie - find the listener whose SYN cookie a segment answers
+ * @net: the namespace
+ * @service: the service
+ * @flow: a segment of no flow that is known
+ * @dif: interface index that the socket may be bound to
+ * @sdif: the same for a slave of a VRF, or 0
+ * @place: gets the port
+ *
+ * A listener that sent cookies has kept nothing of the flow; when the flow has moved
+ * since its SYN, or that was spilled, the home listener would take the ACK for a stray.
+ *
+ * Return: whether there is one.
+ */
+bool flowpar_listener_sent_cookie(const struct net *net, const struct flowpar_service *service,
+				  const struct flowpar_flow *flow, int dif, int sdif,
+				  struct flowpar_place *place)
+{
+	unsigned int rank, instance;
+	struct sock *sk;
+	u16 port;
+
+	for (rank = 0; rank < service->n_cpus; rank++) {
+		for (instance = 0; instance < service->per_core; instance++) {
+			port = service->base + rank * service->stride + instance;
+			sk = flowpar_listener(net, flow, port, dif, sdif);
+			if (!sk || tcp_synq_no_recent_overflow(sk) ||
+			    !flowpar_cookie_is_valid(flow, port))
+				continue;
+			place->port = port;
+			return true;
+		}
+	}
+	return false;
+}
+#else
+bool flowpar_listener_sent_cookie(const struct net *net, const struct flowpar_service *service,
+				  const struct flowpar_flow *flow, int dif, int sdif,
+				  struct flowpar_place *place)
+{
+	return false;
+}
+#endif
 
 static bool flowpar_is_signed(const struct sock *sk)
 {

@@ -254,7 +254,8 @@ static enum flowpar_fit flowpar_try(const struct net *net, const struct flowpar_
  * @place: what flowpar_lookup_home() left; gets what was found
  *
  * Tried in turn: the port where this CPU last found a flow of this hash, the public
- * port, where flows older than the service live, then every rank.
+ * port, where flows older than the service live, then every rank, then listeners that
+ * sent SYN cookies.
  *
  * Return: FLOWPAR_V_IN: @place holds the answer, at worst the port it came with;
  * FLOWPAR_V_NOT_OURS: the flow lives at the public port; FLOWPAR_V_THROTTLED: no
@@ -300,7 +301,9 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 			this->budget += service->n_cpus;
 	}
 
-	if (best == FLOWPAR_FIT_NONE && !flow->syn)
+	if (best == FLOWPAR_FIT_NONE && !flow->syn &&
+	    (!flow->ack || flow->quoted ||
+	     !flowpar_listener_sent_cookie(net, service, flow, dif, sdif, place)))
 		flowpar_count(service, FLOWPAR_MISSED);
 found:
 	if (place->port == home)

@@ -60,6 +60,9 @@ missing() {
 	same "a missing listener is passed over" "8008 5" "$(client 0 who "$LAB_SERVER" 80 5)"
 	same "... also in bulk" 8008 "$(client 0 get "$LAB_SERVER" 80 1000000 1)"
 	check "... on this host too" "$peer" who "$LAB_SERVER" 80 10
+	sysctl -q net.ipv4.tcp_syncookies=2
+	same "... by SYN cookies too" "8008 5" "$(client 0 who "$LAB_SERVER" 80 5)"
+	sysctl -q net.ipv4.tcp_syncookies=1
 	"$peer" serve 0:8000 &
 	wait_until 60 serving 8000
 	same "it is back, and its flows with it" "8000 5" "$(client 0 who "$LAB_SERVER" 80 5)"
@@ -74,6 +77,9 @@ none() {
 	wait_until 60 serving 8008
 	find_links $server6
 	same "IPv6: a missing listener is passed over" "8008 5" "$(client 0 who $server6 80 5)"
+	sysctl -q net.ipv4.tcp_syncookies=2
+	same "IPv6: ... by SYN cookies too" "8008 5" "$(client 0 who $server6 80 5)"
+	sysctl -q net.ipv4.tcp_syncookies=1
 	kill "$(pid_of 8008)"
 	wait_until 30 fails 1 serving 8008
 	check "IPv6: none at all: refused, from the public port" client 0 refused $server6 80
