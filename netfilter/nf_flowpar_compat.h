@@ -13,6 +13,8 @@
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/netlink.h>
+#include <net/tcp.h>
+#include <net/udp.h>
 
 extern struct genl_family flowpar_nl_family;
 
@@ -45,7 +47,9 @@ static inline int nla_put_uint(struct sk_buff *skb, int type, u64 value)
 				 nla_put_u32(skb, type, value);
 }
 
-/* What these only read was not yet const. */
+/* What these only read was not yet const, sockets of UDP were in one table, which the
+ * caller's argument cannot name, and a cookie was not yet taken from the header.
+ */
 static inline struct sock *
 flowpar_compat_lookup(const struct net *net, struct inet_hashinfo *hashinfo,
 		      __be32 saddr, __be16 sport, __be32 daddr, u16 dport,
@@ -56,6 +60,38 @@ flowpar_compat_lookup(const struct net *net, struct inet_hashinfo *hashinfo,
 }
 
 #define __inet_lookup_established flowpar_compat_lookup
+
+static inline struct sock *
+flowpar_compat_lookup_listener(const struct net *net, struct inet_hashinfo *hashinfo,
+			       struct sk_buff *skb, int doff, __be32 saddr, __be16 sport,
+			       __be32 daddr, u16 dport, int dif, int sdif)
+{
+	return __inet_lookup_listener((struct net *)net, hashinfo, skb, doff, saddr, sport,
+				      daddr, dport, dif, sdif);
+}
+
+#define __inet_lookup_listener flowpar_compat_lookup_listener
+
+static inline struct sock *
+flowpar_compat_lookup_udp(const struct net *net, __be32 saddr, __be16 sport,
+			  __be32 daddr, __be16 dport, int dif, int sdif,
+			  struct sk_buff *skb)
+{
+	return __udp4_lib_lookup((struct net *)net, saddr, sport, daddr, dport, dif, sdif,
+				 &udp_table, skb);
+}
+
+#define __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, tbl, skb)	\
+	flowpar_compat_lookup_udp(net, saddr, sport, daddr, dport, dif, sdif, skb)
+
+#ifdef CONFIG_SYN_COOKIES
+static inline int flowpar_compat_cookie(const struct iphdr *iph, const struct tcphdr *th)
+{
+	return __cookie_v4_check(iph, th, ntohl(th->ack_seq) - 1);
+}
+
+#define __cookie_v4_check flowpar_compat_cookie
+#endif
 
 #if IS_ENABLED(CONFIG_IPV6)
 static inline struct sock *
@@ -68,6 +104,41 @@ flowpar_compat_lookup6(const struct net *net, struct inet_hashinfo *hashinfo,
 }
 
 #define __inet6_lookup_established flowpar_compat_lookup6
+
+static inline struct sock *
+flowpar_compat_lookup6_listener(const struct net *net, struct inet_hashinfo *hashinfo,
+				struct sk_buff *skb, int doff,
+				const struct in6_addr *saddr, __be16 sport,
+				const struct in6_addr *daddr, u16 dport,
+				int dif, int sdif)
+{
+	return inet6_lookup_listener((struct net *)net, hashinfo, skb, doff, saddr, sport,
+				     daddr, dport, dif, sdif);
+}
+
+#define inet6_lookup_listener flowpar_compat_lookup6_listener
+
+static inline struct sock *
+flowpar_compat_lookup6_udp(const struct net *net, const struct in6_addr *saddr,
+			   __be16 sport, const struct in6_addr *daddr, __be16 dport,
+			   int dif, int sdif, struct sk_buff *skb)
+{
+	return __udp6_lib_lookup((struct net *)net, saddr, sport, daddr, dport, dif, sdif,
+				 &udp_table, skb);
+}
+
+#define __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, tbl, skb)	\
+	flowpar_compat_lookup6_udp(net, saddr, sport, daddr, dport, dif, sdif, skb)
+
+#ifdef CONFIG_SYN_COOKIES
+static inline int flowpar_compat_cookie6(const struct ipv6hdr *iph,
+					 const struct tcphdr *th)
+{
+	return __cookie_v6_check(iph, th, ntohl(th->ack_seq) - 1);
+}
+
+#define __cookie_v6_check flowpar_compat_cookie6
+#endif
 #endif
 
 #undef GENL_REQ_ATTR_CHECK
