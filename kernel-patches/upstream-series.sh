@@ -81,7 +81,7 @@ git() { command git -C "$work" "$@"; }
 # A repository of no more than what the patches touch.
 git init -q -b base
 for topic in bonding netfilter; do patches_of $topic; done | xargs sed -nE 's|^--- a/|*/|p' | sort -u |
-	tar -C "$work" --strip-components=1 -I 'xz -T0' --wildcards -T - -xf "$tarball" ||
+	tar -C "$work" --strip-components=1 -I 'xz -T0' --wildcards --no-wildcards-match-slash -T - -xf "$tarball" ||
 	die "$tarball: lacks a file that a patch changes"
 git add -f .
 GIT_AUTHOR_NAME=base GIT_AUTHOR_EMAIL='' GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \

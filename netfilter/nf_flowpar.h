@@ -213,6 +213,13 @@ static inline struct flowpar_net *flowpar_net(const struct net *net)
 	return net_generic(net, flowpar_net_id);
 }
 
+#ifndef flowpar_udp_table
+static inline struct udp_table *flowpar_udp_table(const struct net *net)
+{
+	return net->ipv4.udp_table;
+}
+#endif
+
 static inline unsigned int flowpar_family_index(u8 family)
 {
 	return family == NFPROTO_IPV6;

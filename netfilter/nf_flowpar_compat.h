@@ -47,9 +47,7 @@ static inline int nla_put_uint(struct sk_buff *skb, int type, u64 value)
 				 nla_put_u32(skb, type, value);
 }
 
-/* What these only read was not yet const, sockets of UDP were in one table, which the
- * caller's argument cannot name, and a cookie was not yet taken from the header.
- */
+/* What these only read was not yet const, and a cookie was not yet taken from the header. */
 static inline struct sock *
 flowpar_compat_lookup(const struct net *net, struct inet_hashinfo *hashinfo,
 		      __be32 saddr, __be16 sport, __be32 daddr, u16 dport,
@@ -75,14 +73,16 @@ flowpar_compat_lookup_listener(const struct net *net, struct inet_hashinfo *hash
 static inline struct sock *
 flowpar_compat_lookup_udp(const struct net *net, __be32 saddr, __be16 sport,
 			  __be32 daddr, __be16 dport, int dif, int sdif,
-			  struct sk_buff *skb)
+			  struct udp_table *table, struct sk_buff *skb)
 {
 	return __udp4_lib_lookup((struct net *)net, saddr, sport, daddr, dport, dif, sdif,
-				 &udp_table, skb);
+				 table, skb);
 }
 
-#define __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, tbl, skb)	\
-	flowpar_compat_lookup_udp(net, saddr, sport, daddr, dport, dif, sdif, skb)
+#define __udp4_lib_lookup flowpar_compat_lookup_udp
+
+/* One for all namespaces. */
+#define flowpar_udp_table(net) ((void)(net), &udp_table)
 
 #ifdef CONFIG_SYN_COOKIES
 static inline int flowpar_compat_cookie(const struct iphdr *iph, const struct tcphdr *th)
@@ -121,14 +121,14 @@ flowpar_compat_lookup6_listener(const struct net *net, struct inet_hashinfo *has
 static inline struct sock *
 flowpar_compat_lookup6_udp(const struct net *net, const struct in6_addr *saddr,
 			   __be16 sport, const struct in6_addr *daddr, __be16 dport,
-			   int dif, int sdif, struct sk_buff *skb)
+			   int dif, int sdif, struct udp_table *table,
+			   struct sk_buff *skb)
 {
 	return __udp6_lib_lookup((struct net *)net, saddr, sport, daddr, dport, dif, sdif,
-				 &udp_table, skb);
+				 table, skb);
 }
 
-#define __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, tbl, skb)	\
-	flowpar_compat_lookup6_udp(net, saddr, sport, daddr, dport, dif, sdif, skb)
+#define __udp6_lib_lookup flowpar_compat_lookup6_udp
 
 #ifdef CONFIG_SYN_COOKIES
 static inline int flowpar_compat_cookie6(const struct ipv6hdr *iph,

@@ -67,7 +67,7 @@ struct sock *flowpar_ipv6_udp_socket(const struct net *net, const struct flowpar
 				     u16 port, int dif, int sdif)
 {
 	return __udp6_lib_lookup(net, &flow->saddr.in6, flow->sport, &flow->daddr.in6,
-				 htons(port), dif, sdif, net->ipv4.udp_table, NULL);
+				 htons(port), dif, sdif, flowpar_udp_table(net), NULL);
 }
 
 #ifdef CONFIG_SYN_COOKIES

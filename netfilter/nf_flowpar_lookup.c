@@ -332,7 +332,7 @@ static bool flowpar_is_connected(const struct net *net, const struct flowpar_flo
 		sk = flowpar_ipv6_udp_socket(net, flow, port, dif, sdif);
 	else
 		sk = __udp4_lib_lookup(net, flow->saddr.ip, flow->sport, flow->daddr.ip,
-				       htons(port), dif, sdif, net->ipv4.udp_table, NULL);
+				       htons(port), dif, sdif, flowpar_udp_table(net), NULL);
 	return sk && READ_ONCE(sk->sk_state) == TCP_ESTABLISHED;
 }
 
