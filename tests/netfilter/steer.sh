@@ -187,7 +187,7 @@ wire() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	host --cpus 4 --nics 4 ;;
+host)	host --cpus 4 --nics 4 --timeout 900 ;;
 server)	server ;;
 client)	obey ;;
 esac
