@@ -22,6 +22,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+struct dst_entry;
 struct net_device;
 struct netlink_ext_ack;
 struct nf_hook_state;
@@ -259,6 +260,8 @@ bool flowpar_address_is_local(struct net *net, const struct net_device *dev, u8 
 #if IS_ENABLED(CONFIG_IPV6)
 bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev,
 				   const struct in6_addr *address);
+int flowpar_ipv6_local_dif(const struct dst_entry *dst);
+bool flowpar_ipv6_sends_locally(struct net *net, struct sock *sk);
 enum flowpar_verdict flowpar_ipv6_defrag(struct net *net, struct sk_buff *skb);
 struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
 				 u16 port, int dif, int sdif);
@@ -271,6 +274,16 @@ bool flowpar_ipv6_cookie_is_valid(const struct flowpar_flow *flow, const struct 
 static inline bool flowpar_ipv6_address_is_local(struct net *net,
 						 const struct net_device *dev,
 						 const struct in6_addr *address)
+{
+	return false;
+}
+
+static inline int flowpar_ipv6_local_dif(const struct dst_entry *dst)
+{
+	return 0;
+}
+
+static inline bool flowpar_ipv6_sends_locally(struct net *net, struct sock *sk)
 {
 	return false;
 }

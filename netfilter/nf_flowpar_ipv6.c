@@ -111,9 +111,34 @@ bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev
 
 	fl6.flowi6_l3mdev = l3mdev_master_ifindex_rcu(dev);
 	dst = ip6_route_lookup(net, &fl6, NULL, 0);
-	local = !dst->error && ((struct rt6_info *)dst)->rt6i_flags & RTF_LOCAL;
+	local = !dst->error && container_of(dst, struct rt6_info, dst)->rt6i_flags & RTF_LOCAL;
 	dst_release(dst);
 	return local;
+}
+
+/**
+ * flowpar_ipv6_local_dif - where a packet to an address of this host will seem to come in
+ * @dst: its route
+ *
+ * As ip6_rcv_core() has it: link-local addresses need their own device, not loopback.
+ *
+ * Return: interface index; 0 if the packet leaves this host.
+ */
+int flowpar_ipv6_local_dif(const struct dst_entry *dst)
+{
+	const struct rt6_info *rt = container_of(dst, const struct rt6_info, dst);
+
+	return rt->rt6i_flags & RTF_LOCAL ? rt->rt6i_idev->dev->ifindex : 0;
+}
+
+/**
+ * flowpar_ipv6_sends_locally - whether a socket can only send from addresses of this host
+ * @net: the namespace
+ * @sk: a full socket of TCP or UDP
+ */
+bool flowpar_ipv6_sends_locally(struct net *net, struct sock *sk)
+{
+	return !ipv6_can_nonlocal_bind(net, inet_sk(sk));
 }
 
 /**

@@ -21,8 +21,6 @@
 #include <net/checksum.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
-#include <net/ip6_fib.h>
-#include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/route.h>
@@ -269,20 +267,17 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
-/* Where a packet to one of this host's addresses will seem to come in: as ip6_rcv_core()
- * does it for IPv6, whose link-local addresses need their own device. 0: it leaves.
- */
+/* Where a packet to one of this host's addresses will seem to come in. 0: it leaves. */
 static __always_inline int flowpar_local_dif(const struct sk_buff *skb, u8 family)
 {
+	const unsigned int kinds = RTCF_LOCAL | RTCF_BROADCAST | RTCF_MULTICAST;
 	struct dst_entry *dst = skb_dst(skb);
 
 	if (!dst)
 		return 0;
 	if (family == NFPROTO_IPV6)
-		return skb_rt6_info(skb)->rt6i_flags & RTF_LOCAL ?
-			ip6_dst_idev(dst)->dev->ifindex : 0;
-	return (skb_rtable(skb)->rt_flags & (RTCF_LOCAL | RTCF_BROADCAST | RTCF_MULTICAST)) ==
-		RTCF_LOCAL ? dst->dev->ifindex : 0;
+		return flowpar_ipv6_local_dif(dst);
+	return (skb_rtable(skb)->rt_flags & kinds) == RTCF_LOCAL ? dst->dev->ifindex : 0;
 }
 
 /* A client on this host. The flow's hash picks the core, not the CPU: clients migrate
@@ -345,7 +340,7 @@ static __always_inline bool flowpar_sends_locally(struct net *net, struct sock *
 		return !inet_sk_transparent(sk);
 	if (!sk_is_tcp(sk) && !sk_is_udp(sk))
 		return false;
-	return family == NFPROTO_IPV6 ? !ipv6_can_nonlocal_bind(net, inet_sk(sk)) :
+	return family == NFPROTO_IPV6 ? flowpar_ipv6_sends_locally(net, sk) :
 					!inet_sk_transparent(sk);
 }
 

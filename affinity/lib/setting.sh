@@ -107,7 +107,7 @@ module_users() {
 module_objects() {	# module_objects MODULE NAMESPACE: one that it has there
 	case $1 in
 	bonding) nsenter --net="$2" ip -o link show type bond | awk -F': ' '{ print "bond " $2; exit }' ;;
-	nf_flowpar) nsenter --net="$2" "$FLOWPARCTL" service list | awk '$1 == "tcp" { print "service " $2; exit }' ;;
+	nf_flowpar) nsenter --net="$2" "$FLOWPARCTL" service list | awk '$1 == "tcp" || $1 == "udp" { print "service " $2; exit }' ;;
 	esac
 }
 
