@@ -233,8 +233,6 @@ enum flowpar_verdict flowpar_icmp_in(struct net *net, struct sk_buff *skb, u8 fa
 		if (!place.sk)
 			return FLOWPAR_V_NOT_OURS;
 		sock_gen_put(place.sk);
-		if (place.port == service->port)
-			return FLOWPAR_V_NOT_OURS;
 	}
 	return flowpar_quote_write(skb, &error, FLOWPAR_SOURCE, place.port) ?
 		FLOWPAR_V_ICMP : FLOWPAR_V_ERROR;
