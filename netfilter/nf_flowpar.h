@@ -177,10 +177,13 @@ struct flowpar_flow {
  * struct flowpar_place - where a segment goes
  * @port: destination port
  * @sk: the socket found there, referenced; NULL if none
+ * @listener: what takes the new flow of a SYN, valid under RCU; NULL if none is or may
+ *	be known before TCP looks itself
  */
 struct flowpar_place {
 	u16 port;
 	struct sock *sk;
+	struct sock *listener;
 };
 
 /* Which of both ports, in the order of the header. */
@@ -362,6 +365,8 @@ u16 flowpar_lookup_connected(const struct net *net, struct flowpar_service *serv
 			     const struct flowpar_flow *flow, int dif, int sdif, u16 home);
 void flowpar_attach(const struct net *net, const struct flowpar_service *service,
 		    struct sk_buff *skb, struct sock *sk);
+void flowpar_attach_listener(const struct net *net, const struct flowpar_service *service,
+			     struct sk_buff *skb, struct sock *sk);
 
 static __always_inline bool flowpar_match_address(const struct flowpar_match *match,
 						  u8 family,

@@ -58,7 +58,8 @@ static bool flowpar_is_spilling(struct flowpar_cpu *this, u32 load, u32 threshol
  * @flow: a SYN to a local address
  * @dif: interface index that the socket may be bound to
  * @sdif: the same for a slave of a VRF, or 0
- * @place: has the home port; gets the one to go to
+ * @place: has the home port; gets the one to go to, and the listener there unless what it
+ *	has is a closing flow at the same port, which decides first
  */
 void flowpar_listener_choose(const struct net *net, struct flowpar_service *service,
 			     const struct flowpar_flow *flow, int dif, int sdif,
@@ -71,6 +72,7 @@ void flowpar_listener_choose(const struct net *net, struct flowpar_service *serv
 	struct sock *sk;
 
 	sk = flowpar_listener(net, flow, home, dif, sdif);
+	place->listener = sk;
 	if (likely(sk)) {
 		if (likely(!service->spill))
 			return;
@@ -93,10 +95,12 @@ void flowpar_listener_choose(const struct net *net, struct flowpar_service *serv
 			port = service->base + rank * service->stride + instance;
 			if (port == home)
 				continue;
-			load = flowpar_load(flowpar_listener(net, flow, port, dif, sdif));
+			sk = flowpar_listener(net, flow, port, dif, sdif);
+			load = flowpar_load(sk);
 			if (load < best) {
 				best = load;
 				place->port = port;
+				place->listener = sk;
 			}
 		}
 		if (++rank == service->n_cpus)
@@ -104,6 +108,9 @@ void flowpar_listener_choose(const struct net *net, struct flowpar_service *serv
 	}
 	if (place->port == home)
 		return;
+	if (place->sk)
+		sock_gen_put(place->sk);
+	place->sk = NULL;
 	flowpar_count(service, FLOWPAR_SPILLED);
 	flowpar_moved_to(net, service, flow, place->port);
 }

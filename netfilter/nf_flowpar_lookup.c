@@ -15,8 +15,9 @@
  * the reset that a listener answers with would end the flow. That also makes a flood of
  * stray segments cheaper than resets would be.
  *
- * SYNs belong to no flow as a rule and are not looked up, but while flows have been seen
- * to move, one may be the repetition of a SYN that another CPU has answered.
+ * SYNs belong to no flow as a rule and are looked up at their CPU's port only, but while
+ * flows have been seen to move, one may be the repetition of a SYN that another CPU has
+ * answered.
  */
 #include <linux/jhash.h>
 #include <linux/kernel.h>
@@ -408,4 +409,29 @@ void flowpar_attach(const struct net *net, const struct flowpar_service *service
 		dst = dst_check(dst, sk->sk_rx_dst_cookie);
 	if (dst && sk->sk_rx_dst_ifindex == skb->skb_iif)
 		skb_dst_set_noref(skb, dst);
+}
+
+/**
+ * flowpar_attach_listener - give a SYN the listener that will take it
+ * @net: the namespace
+ * @service: the service, which counts it
+ * @skb: a SYN at PRE_ROUTING that has no socket, and belongs to none
+ * @sk: the listener; valid under RCU
+ *
+ * As bpf_sk_assign() does; then neither early demux nor TCP look for a flow and for the
+ * listener again. Nothing may follow that changes where the SYN goes: a host does not
+ * forward what has a socket.
+ */
+void flowpar_attach_listener(const struct net *net, const struct flowpar_service *service,
+			     struct sk_buff *skb, struct sock *sk)
+{
+	/* Of a group, a program may choose, which wants to see the packet. */
+	if (!READ_ONCE(net->ipv4.sysctl_ip_early_demux) ||
+	    !READ_ONCE(net->ipv4.sysctl_tcp_early_demux) || sk->sk_reuseport ||
+	    sk_is_refcounted(sk) || nf_bridge_info_exists(skb))
+		return;
+
+	skb->sk = sk;
+	skb->destructor = sock_pfree;
+	flowpar_count(service, FLOWPAR_ATTACHED);
 }

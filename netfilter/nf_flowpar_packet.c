@@ -55,68 +55,107 @@ static noinline enum flowpar_parsed flowpar_exthdrs_skip(const struct sk_buff *s
 	return FLOWPAR_P_FLOW;
 }
 
-/* Inlined, since the way out needs a third of it, and the caller knows @family. */
-static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_buff *skb,
-							      u8 family,
-							      struct flowpar_flow *flow)
-{
-	const struct tcphdr *th;
-	const struct udphdr *uh;
-	union {
-		struct tcphdr th;
-		struct udphdr uh;
-	} buf;
+/* The transport header of a TCP segment or a UDP datagram. */
+struct flowpar_transport {
+	unsigned int offset;
 	u8 protocol;
+};
 
-	flow->family = family;
-	flow->offset = skb_network_offset(skb);
+/* Inlined, as all per packet: the caller knows @family. */
+static __always_inline enum flowpar_parsed
+flowpar_transport_parse(const struct sk_buff *skb, u8 family,
+			struct flowpar_transport *transport)
+{
+	transport->offset = skb_network_offset(skb);
 	/* Raw sockets send any header, and fragments too, which are theirs to send. */
 	if (family == NFPROTO_IPV6) {
 		const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 		enum flowpar_parsed parsed;
 
-		flow->saddr.in6 = ip6h->saddr;
-		flow->daddr.in6 = ip6h->daddr;
-		flow->offset += sizeof(*ip6h);
-		protocol = ip6h->nexthdr;
-		if (unlikely(ipv6_ext_hdr(protocol))) {
-			parsed = flowpar_exthdrs_skip(skb, &protocol, &flow->offset);
+		transport->offset += sizeof(*ip6h);
+		transport->protocol = ip6h->nexthdr;
+		if (unlikely(ipv6_ext_hdr(transport->protocol))) {
+			parsed = flowpar_exthdrs_skip(skb, &transport->protocol,
+						      &transport->offset);
 			if (parsed != FLOWPAR_P_FLOW)
 				return parsed;
 		}
 	} else {
 		const struct iphdr *iph = ip_hdr(skb);
 
-		if (iph->ihl < 5)
+		if (unlikely(iph->ihl < 5))
 			return FLOWPAR_P_OTHER;
-		if (ip_is_fragment(iph))
+		if (unlikely(ip_is_fragment(iph)))
 			return FLOWPAR_P_FRAGMENT;
-		flow->saddr.ip = iph->saddr;
-		flow->daddr.ip = iph->daddr;
-		flow->offset += ip_hdrlen(skb);
-		protocol = iph->protocol;
+		transport->offset += ip_hdrlen(skb);
+		transport->protocol = iph->protocol;
 	}
-	flow->protocol = protocol;
-	if (protocol != IPPROTO_TCP) {
-		if (protocol != IPPROTO_UDP)
-			return FLOWPAR_P_OTHER;
-		uh = skb_header_pointer(skb, flow->offset, sizeof(buf.uh), &buf.uh);
-		if (!uh)
-			return FLOWPAR_P_OTHER;
-		flow->sport = uh->source;
-		flow->dport = ntohs(uh->dest);
-		return FLOWPAR_P_FLOW;
-	}
+	return likely(transport->protocol == IPPROTO_TCP) ||
+	       transport->protocol == IPPROTO_UDP ? FLOWPAR_P_FLOW : FLOWPAR_P_OTHER;
+}
 
-	th = skb_header_pointer(skb, flow->offset, sizeof(buf.th), &buf.th);
-	if (!th || th->doff < sizeof(buf.th) / 4)
+/* What the protocols have in common, and what only TCP has. */
+union flowpar_header {
+	__be16 port[2];
+	struct tcphdr th;
+	struct udphdr uh;
+};
+
+/* NULL: there is not all of it. */
+static __always_inline const union flowpar_header *
+flowpar_header(const struct sk_buff *skb, const struct flowpar_transport *transport,
+	       union flowpar_header *buf)
+{
+	const union flowpar_header *header;
+
+	if (unlikely(transport->protocol == IPPROTO_UDP))
+		return skb_header_pointer(skb, transport->offset, sizeof(buf->uh), buf);
+	header = skb_header_pointer(skb, transport->offset, sizeof(buf->th), buf);
+	return likely(header) && likely(header->th.doff >= sizeof(buf->th) / 4) ? header : NULL;
+}
+
+static __always_inline union nf_inet_addr flowpar_address(const struct sk_buff *skb, u8 family,
+							  enum flowpar_field field)
+{
+	union nf_inet_addr address;
+
+	if (family == NFPROTO_IPV6)
+		address.in6 = field == FLOWPAR_SOURCE ? ipv6_hdr(skb)->saddr :
+							ipv6_hdr(skb)->daddr;
+	else
+		address.ip = field == FLOWPAR_SOURCE ? ip_hdr(skb)->saddr : ip_hdr(skb)->daddr;
+	return address;
+}
+
+static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_buff *skb,
+							      u8 family,
+							      struct flowpar_flow *flow)
+{
+	union flowpar_header buf __uninitialized;
+	const union flowpar_header *header;
+	struct flowpar_transport transport;
+	enum flowpar_parsed parsed;
+
+	parsed = flowpar_transport_parse(skb, family, &transport);
+	if (unlikely(parsed != FLOWPAR_P_FLOW))
+		return parsed;
+	header = flowpar_header(skb, &transport, &buf);
+	if (unlikely(!header))
 		return FLOWPAR_P_OTHER;
-	flow->sport = th->source;
-	flow->dport = ntohs(th->dest);
-	flow->seq = ntohl(th->seq);
-	flow->ack_seq = ntohl(th->ack_seq);
-	flow->ack = th->ack;
-	flow->syn = th->syn && !th->ack;
+
+	flow->saddr = flowpar_address(skb, family, FLOWPAR_SOURCE);
+	flow->daddr = flowpar_address(skb, family, FLOWPAR_DEST);
+	flow->sport = header->port[FLOWPAR_SOURCE];
+	flow->dport = ntohs(header->port[FLOWPAR_DEST]);
+	flow->family = family;
+	flow->protocol = transport.protocol;
+	flow->offset = transport.offset;
+	if (unlikely(transport.protocol == IPPROTO_UDP))
+		return FLOWPAR_P_FLOW;
+	flow->seq = ntohl(header->th.seq);
+	flow->ack_seq = ntohl(header->th.ack_seq);
+	flow->ack = header->th.ack;
+	flow->syn = header->th.syn && !header->th.ack;
 	flow->quoted = false;
 	return FLOWPAR_P_FLOW;
 }
@@ -124,31 +163,26 @@ static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_bu
 /* Ports are in no pseudo header, so this is right for every kind of checksum offload.
  * Both protocols begin with the ports.
  */
-static bool flowpar_port_write(struct sk_buff *skb, const struct flowpar_flow *flow,
+static bool flowpar_port_write(struct sk_buff *skb, u8 protocol, unsigned int offset,
 			       enum flowpar_field field, u16 port)
 {
-	bool tcp = flow->protocol == IPPROTO_TCP;
-	__be16 new = htons(port), *ports;
-	struct udphdr *uh;
-	struct tcphdr *th;
+	bool tcp = likely(protocol == IPPROTO_TCP);
+	union flowpar_header *header;
+	__be16 new = htons(port);
 
-	if (skb_ensure_writable(skb, flow->offset + (tcp ? sizeof(*th) : sizeof(*uh))))
+	if (skb_ensure_writable(skb, offset + (tcp ? sizeof(header->th) : sizeof(header->uh))))
 		return false;
 
-	ports = (__be16 *)(skb->data + flow->offset);
+	header = (union flowpar_header *)(skb->data + offset);
 	if (tcp) {
-		th = (struct tcphdr *)ports;
-		inet_proto_csum_replace2(&th->check, skb, ports[field], new, false);
-	} else {
-		uh = (struct udphdr *)ports;
+		inet_proto_csum_replace2(&header->th.check, skb, header->port[field], new, false);
+	} else if (header->uh.check) {
 		/* 0: none. One that comes out as 0 is sent as its equal. */
-		if (uh->check) {
-			inet_proto_csum_replace2(&uh->check, skb, ports[field], new, false);
-			if (!uh->check)
-				uh->check = CSUM_MANGLED_0;
-		}
+		inet_proto_csum_replace2(&header->uh.check, skb, header->port[field], new, false);
+		if (!header->uh.check)
+			header->uh.check = CSUM_MANGLED_0;
 	}
-	ports[field] = new;
+	header->port[field] = new;
 	return true;
 }
 
@@ -160,12 +194,8 @@ static bool flowpar_port_write(struct sk_buff *skb, const struct flowpar_flow *f
  */
 static enum flowpar_verdict flowpar_defrag(struct net *net, struct sk_buff *skb, u8 family)
 {
-	union nf_inet_addr daddr;
+	union nf_inet_addr daddr = flowpar_address(skb, family, FLOWPAR_DEST);
 
-	if (family == NFPROTO_IPV6)
-		daddr.in6 = ipv6_hdr(skb)->daddr;
-	else
-		daddr.ip = ip_hdr(skb)->daddr;
 	if (!flowpar_service_has_address(net, family, &daddr) ||
 	    !flowpar_address_is_local(net, skb->dev, family, &daddr))
 		return FLOWPAR_V_NOT_OURS;
@@ -185,15 +215,15 @@ static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_servic
 					  const struct net_device *dev,
 					  struct flowpar_place *place)
 {
-	bool search;
+	enum flowpar_verdict verdict;
 
 	place->sk = NULL;
-	if (flow->protocol != IPPROTO_TCP)
+	place->listener = NULL;
+	if (unlikely(flow->protocol != IPPROTO_TCP))
 		return dev && !flowpar_address_is_local(net, dev, flow->family, &flow->daddr) ?
 			FLOWPAR_V_NOT_OURS : FLOWPAR_V_IN;
 
-	search = !flow->syn || flowpar_moved_recently(service);
-	if (search && flowpar_lookup_home(net, flow, dif, sdif, place))
+	if (flowpar_lookup_home(net, flow, dif, sdif, place))
 		return FLOWPAR_V_IN;
 
 	/* Only now: a socket at its port proved that the address is local. */
@@ -202,15 +232,26 @@ static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_servic
 			sock_gen_put(place->sk);
 		return FLOWPAR_V_NOT_OURS;
 	}
-	if (search) {
-		enum flowpar_verdict verdict;
-
+	if (!flow->syn || flowpar_moved_recently(service)) {
 		verdict = flowpar_lookup_moved(net, service, flow, dif, sdif, place);
 		if (!flow->syn || place->sk || verdict != FLOWPAR_V_IN)
 			return verdict;
 	}
 	flowpar_listener_choose(net, service, flow, dif, sdif, place);
 	return FLOWPAR_V_IN;
+}
+
+/* Hooks after ours may send a new flow elsewhere, and conntrack tell them to. */
+static __always_inline bool flowpar_is_last(const struct net *net, u8 family)
+{
+	const struct nf_hook_entries *hooks;
+
+	if (family == NFPROTO_IPV6)
+		hooks = rcu_dereference(net->nf.hooks_ipv6[NF_INET_PRE_ROUTING]);
+	else
+		hooks = rcu_dereference(net->nf.hooks_ipv4[NF_INET_PRE_ROUTING]);
+	return hooks && hooks->hooks[hooks->num_hook_entries - 1].hook ==
+			(family == NFPROTO_IPV6 ? flowpar_in_hook6 : flowpar_in_hook4);
 }
 
 static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
@@ -221,8 +262,8 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 	struct flowpar_service *service;
 	enum flowpar_verdict verdict;
 	enum flowpar_parsed parsed;
+	struct flowpar_flow flow __uninitialized;
 	struct flowpar_place place;
-	struct flowpar_flow flow;
 	int sdif;
 	u16 rank;
 
@@ -263,7 +304,9 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 		flowpar_count(service, FLOWPAR_FOREIGN_CPU);
 	if (place.sk)
 		flowpar_attach(net, service, skb, place.sk);
-	return flowpar_port_write(skb, &flow, FLOWPAR_DEST, place.port) ?
+	else if (place.listener && flowpar_is_last(net, family))
+		flowpar_attach_listener(net, service, skb, place.listener);
+	return flowpar_port_write(skb, flow.protocol, flow.offset, FLOWPAR_DEST, place.port) ?
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
@@ -291,8 +334,8 @@ flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
 	int dif = flowpar_local_dif(skb, family);
 	struct flowpar_service *service;
 	enum flowpar_verdict verdict;
+	struct flowpar_flow flow __uninitialized;
 	struct flowpar_place place;
-	struct flowpar_flow flow;
 
 	if (!dif)
 		return FLOWPAR_V_NOT_OURS;
@@ -323,7 +366,7 @@ flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
 	/* skb->sk is the sender. */
 	if (place.sk)
 		sock_gen_put(place.sk);
-	return flowpar_port_write(skb, &flow, FLOWPAR_DEST, place.port) ?
+	return flowpar_port_write(skb, flow.protocol, flow.offset, FLOWPAR_DEST, place.port) ?
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
@@ -344,6 +387,15 @@ static __always_inline bool flowpar_sends_locally(struct net *net, struct sock *
 					!inet_sk_transparent(sk);
 }
 
+/* Apart, so that the address of most packets is never stored. */
+static noinline bool flowpar_source_is_local(struct net *net, const struct sk_buff *skb,
+					     u8 family)
+{
+	union nf_inet_addr saddr = flowpar_address(skb, family, FLOWPAR_SOURCE);
+
+	return flowpar_address_is_local(net, skb_dst(skb)->dev, family, &saddr);
+}
+
 /* Decided by port and address, not by socket: resets and SYN cookies have none of the
  * service's. skb_iif is 0 exactly for packets that this namespace did not receive.
  */
@@ -351,25 +403,32 @@ static __always_inline enum flowpar_verdict flowpar_out(struct net *net, struct 
 							u8 family,
 							struct flowpar_service **found)
 {
+	union flowpar_header buf __uninitialized;
+	const union flowpar_header *header;
+	struct flowpar_transport transport;
 	struct flowpar_service *service;
-	struct flowpar_flow flow;
+	union nf_inet_addr saddr;
 	u16 sport;
 
 	if (skb->skb_iif)
 		return FLOWPAR_V_NOT_OURS;
-	if (unlikely(flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW))
+	if (unlikely(flowpar_transport_parse(skb, family, &transport) != FLOWPAR_P_FLOW))
 		return flowpar_icmp_out(net, skb, family, found);
+	header = flowpar_header(skb, &transport, &buf);
+	if (unlikely(!header))
+		return FLOWPAR_V_NOT_OURS;
 
-	sport = ntohs(flow.sport);
-	service = flowpar_service_find(net, family, flow.protocol, &flow.saddr, sport);
+	sport = ntohs(header->port[FLOWPAR_SOURCE]);
+	saddr = flowpar_address(skb, family, FLOWPAR_SOURCE);
+	service = flowpar_service_find(net, family, transport.protocol, &saddr, sport);
 	if (!service || sport == service->port ||
 	    (!flowpar_sends_locally(net, skb->sk, family) &&
-	     !flowpar_address_is_local(net, skb_dst(skb)->dev, family, &flow.saddr)))
+	     !flowpar_source_is_local(net, skb, family)))
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
 
-	return flowpar_port_write(skb, &flow, FLOWPAR_SOURCE, service->port) ?
-		FLOWPAR_V_OUT : FLOWPAR_V_ERROR;
+	return flowpar_port_write(skb, transport.protocol, transport.offset, FLOWPAR_SOURCE,
+				  service->port) ? FLOWPAR_V_OUT : FLOWPAR_V_ERROR;
 }
 
 /* @service: set with the verdicts that are counted */
