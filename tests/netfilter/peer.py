@@ -14,6 +14,7 @@ bytes of a known pattern, paced over that time.
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS [FROM]   checks every byte; FROM: the client's address
+  peer.py gets ADDRESS PORT BYTES SECONDS N   N of them at once; prints how many arrived whole
   peer.py hold ADDRESS PORT N SECONDS   N connections, one by one, that ask for nothing
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
   peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
@@ -271,10 +272,11 @@ def idle(address, port, seconds):
         print(before, ask(conn))
 
 
-def get(address, port, size, seconds, source=None):
+def get(address, port, size, seconds, source=None, quiet=False):
     blocks = int(size) // BLOCK
     with connect(address, port, 60, source) as conn:
-        print(ask(conn), flush=True)
+        if not quiet:
+            print(ask(conn), flush=True)
         conn.sendall(b"get %s %s\n" % (size.encode(), seconds.encode()))
         for i in range(blocks):
             data = b""
@@ -285,6 +287,21 @@ def get(address, port, size, seconds, source=None):
                 data += more
             if data != block(i):
                 sys.exit(f"block {i} is damaged")
+
+
+def gets(address, port, size, seconds, count):
+    whole = []
+
+    def one():
+        get(address, port, size, seconds, quiet=True)
+        whole.append(1)
+
+    threads = [threading.Thread(target=one) for _ in range(int(count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(len(whole))
 
 
 def refused(address, port):
@@ -426,7 +443,7 @@ def main():
         sys.exit("an instance ended")
     if command == "signed":
         signed(int(args[0]))
-    commands = {"who": who, "idle": idle, "hold": hold, "get": get, "refused": refused,
+    commands = {"who": who, "idle": idle, "hold": hold, "get": get, "gets": gets, "refused": refused,
                 "fragmented": fragmented, "options": options, "stray": stray,
                 "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
