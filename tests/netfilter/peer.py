@@ -9,12 +9,14 @@ bytes of a known pattern, paced over that time.
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
   peer.py serve-slow CPU:PORT...        as serve, with a backlog of 9, one connection per SIGUSR1
+  peer.py serve-transparent CPU:PORT... the same for any host's addresses (TPROXY)
   peer.py signed PORT                   a listener with a TCP-MD5 key
   peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS [FROM]   checks every byte; FROM: the client's address
   peer.py gets ADDRESS PORT BYTES SECONDS N   N of them at once; prints how many arrived whole
+  peer.py until ADDRESS PORT FILE       blocks back and forth until FILE exists; checks every byte; says "begun", then how many
   peer.py hold ADDRESS PORT N SECONDS   N connections, one by one, that ask for nothing
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
   peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
@@ -40,6 +42,7 @@ import threading
 import time
 
 BLOCK = 4096
+IP_TRANSPARENT = 19
 
 
 def block(i):
@@ -62,7 +65,7 @@ def answer(conn, port, cpu):
                     conn.sendall(block(i))
 
 
-def serve(cpu, port, ipv6=False, slow=False):
+def serve(cpu, port, ipv6=False, slow=False, transparent=False):
     os.sched_setaffinity(0, [cpu])
     backlog = 9 if slow else 128
     if ipv6:
@@ -70,6 +73,8 @@ def serve(cpu, port, ipv6=False, slow=False):
                                         dualstack_ipv6=True, backlog=backlog)
     else:
         listener = socket.create_server(("", port), backlog=backlog)
+    if transparent:
+        listener.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
     while True:
         if slow:
             signal.sigwait([signal.SIGUSR1])
@@ -88,7 +93,7 @@ def answer_udp(sock, data, client, port, cpu):
     client after 2 s and prints what the kernel says to that; echo COUNT: itself, COUNT
     times, in one go.
     """
-    words = data.split(maxsplit=2)
+    words = data.split(maxsplit=2) or [b""]
     if words[0] == b"echo":
         count = int(words[1])
         if count > 1:
@@ -138,8 +143,11 @@ def serve_udp_on(sock, port, cpu, mark=b""):
             continue
         if mark:
             sock.send(b"%d %d" % (port, cpu) + mark)
-        else:
+            continue
+        try:
             answer_udp(sock, data, client, port, cpu)
+        except (OSError, ValueError, IndexError):
+            pass    # nobody that could be answered, or nothing that asks for it
 
 
 def serve_udp(cpu, port):
@@ -304,6 +312,25 @@ def gets(address, port, size, seconds, count):
     print(len(whole))
 
 
+def until(address, port, path):
+    blocks = 0
+    with connect(address, port, 60) as conn:
+        while not blocks or not os.path.exists(path):
+            conn.sendall(b"get %d 0\n" % BLOCK)
+            data = b""
+            while len(data) < BLOCK:
+                more = conn.recv(BLOCK - len(data))
+                if not more:
+                    sys.exit(f"the stream ended in block {blocks}")
+                data += more
+            if data != block(0):
+                sys.exit(f"block {blocks} is damaged")
+            if not blocks:
+                print("begun", flush=True)
+            blocks += 1
+    print(blocks)
+
+
 def refused(address, port):
     try:
         connect(address, port, 3).close()
@@ -438,14 +465,15 @@ def main():
                 if command == "serve-udp":
                     serve_udp(cpu, port)
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-                serve(cpu, port, command == "serve6", command == "serve-slow")
+                serve(cpu, port, command == "serve6", command == "serve-slow",
+                      command == "serve-transparent")
         os.wait()
         sys.exit("an instance ended")
     if command == "signed":
         signed(int(args[0]))
-    commands = {"who": who, "idle": idle, "hold": hold, "get": get, "gets": gets, "refused": refused,
-                "fragmented": fragmented, "options": options, "stray": stray,
-                "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
+    commands = {"who": who, "idle": idle, "hold": hold, "get": get, "gets": gets,
+                "until": until, "refused": refused, "fragmented": fragmented,
+                "options": options, "stray": stray, "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
                 "forged": forged}
     commands[command](args[0], int(args[1]), *args[2:])
