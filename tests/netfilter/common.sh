@@ -149,7 +149,8 @@ ipv6_up() {
 
 # --- switch guest ---------------------------------------------------------------
 
-# Run what the server's script sends, until it says so or is gone.
+# Run what the server's script sends, until it says so. One that an error ends before that
+# has passed all points it came to.
 obey() {
 	local n=1
 	while lab-wait "do$n" > /dev/null 2>&1; do
@@ -158,4 +159,5 @@ obey() {
 		lab-post "did$n" $?
 		n=$((n + 1))
 	done
+	not_ok "the server's script comes to its end"
 }
