@@ -169,6 +169,7 @@ static struct sock *listener(u16 port)
 	if (fuzz_hash(port, world.luck, 7, 7) % 4 == 0)
 		return NULL;
 	sk->sk_state = TCP_LISTEN;
+	sk->sk_reuseport = world.luck & 16;
 	sk->sk_max_ack_backlog = 128;
 	sk->sk_ack_backlog = fuzz_hash(port, world.luck, 8, 8) % 130;
 	return sk;
@@ -240,6 +241,12 @@ void sock_gen_put(struct sock *sk)
 void sock_edemux(struct sk_buff *skb)
 {
 	sock_gen_put(skb->sk);
+}
+
+/* Listeners are freed by RCU: a packet holds no reference. */
+void sock_pfree(struct sk_buff *skb)
+{
+	fuzz_assert(!sk_is_refcounted(skb->sk));
 }
 
 bool tcp_synq_no_recent_overflow(const struct sock *sk)

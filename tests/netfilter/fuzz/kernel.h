@@ -46,6 +46,7 @@ typedef int64_t s64;
 #define __force
 #define __read_mostly
 #define noinline __attribute__((noinline))
+#define __uninitialized
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define fallthrough __attribute__((fallthrough))
@@ -152,7 +153,17 @@ struct rtable { struct dst_entry dst; unsigned int rt_flags; };
 struct udp_table { char unused; };
 struct inet_hashinfo { char unused; };
 struct flowpar_net;
+struct sk_buff;
+struct nf_hook_state { struct net *net; };
+typedef unsigned int nf_hookfn(void *priv, struct sk_buff *skb, const struct nf_hook_state *state);
+struct nf_hook_entries {
+	u16 num_hook_entries;
+	struct { nf_hookfn *hook; } hooks[2];
+};
 struct net {
+	struct {
+		const struct nf_hook_entries *hooks_ipv4[1], *hooks_ipv6[1];
+	} nf;
 	struct {
 		struct { struct inet_hashinfo *hashinfo; } tcp_death_row;
 		struct udp_table *udp_table;
@@ -170,6 +181,7 @@ struct sock {
 	int sk_state;
 	bool transparent;
 	u8 protocol;
+	bool sk_reuseport;
 	u32 sk_ack_backlog, sk_max_ack_backlog;
 	struct dst_entry *sk_rx_dst;
 	u32 sk_rx_dst_cookie;
@@ -187,6 +199,7 @@ static inline bool sk_fullsock(const struct sock *sk)
 {
 	return sk->sk_state != TCP_TIME_WAIT && sk->sk_state != TCP_NEW_SYN_RECV;
 }
+static inline bool sk_is_refcounted(const struct sock *sk) { return sk->sk_state != TCP_LISTEN; }
 static inline bool sk_is_tcp(const struct sock *sk) { return sk->protocol == IPPROTO_TCP; }
 static inline bool sk_is_udp(const struct sock *sk) { return sk->protocol == IPPROTO_UDP; }
 struct sock *__inet_lookup_established(const struct net *net, struct inet_hashinfo *hashinfo,
@@ -220,8 +233,6 @@ struct sk_buff {
 	struct dst_entry *dst;
 	struct net *net;
 };
-struct nf_hook_state { struct net *net; };
-typedef unsigned int nf_hookfn(void *priv, struct sk_buff *skb, const struct nf_hook_state *state);
 #define NF_DROP_ERR(x) (((-x) << 16) | NF_DROP)
 
 static inline int skb_network_offset(const struct sk_buff *skb) { (void)skb; return 0; }
@@ -234,6 +245,7 @@ static inline void skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst)
 static inline struct dst_entry *dst_check(struct dst_entry *dst, u32 cookie) { return cookie ? dst : NULL; }
 static inline bool nf_bridge_info_exists(const struct sk_buff *skb) { return skb->pkt_type == PACKET_HOST && skb->hash == 1; }
 void sock_edemux(struct sk_buff *skb);
+void sock_pfree(struct sk_buff *skb);
 int inet_sdif(const struct sk_buff *skb);
 int inet6_sdif(const struct sk_buff *skb);
 void *skb_header_pointer(const struct sk_buff *skb, int offset, int len, void *buffer);

@@ -19,6 +19,11 @@ static const u8 server4[] = { 10, 77, 0, 1 };
 static const u8 server6[] = { 0xfd, 0x77, [15] = 1 };
 
 static struct net net;
+/* Ours, and another that may or may not come after it. */
+static struct nf_hook_entries chains[2] = {
+	{ .hooks = { { flowpar_in_hook4 } } },
+	{ .hooks = { { flowpar_in_hook6 } } },
+};
 static struct flowpar_net flowpar;
 static struct flowpar_service *services[4];
 
@@ -33,7 +38,7 @@ enum hook { HOOK_IN, HOOK_LOCAL_OUT, HOOK_OUT };
 /* What a packet is to the services, as far as its bytes say. */
 enum kind { NOTHING, FRAGMENT, FLOW_PUBLIC, FLOW_CORE, ERROR_PUBLIC, ERROR_CORE };
 
-static unsigned long seen[3][6], refused, rewritten, attached, dropped;
+static unsigned long seen[3][6], refused, rewritten, attached, listeners, dropped;
 
 _Noreturn void fuzz_failed(const char *file, int line, const char *what)
 {
@@ -484,6 +489,7 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 		}
 	}
 
+	chains[ipv6].num_hook_entries = one_in(&rng, 4) ? 2 : 1;
 	skb.net = &net;
 	skb_fill(&skb, input->data, input->len,
 		 one_in(&rng, 3) ? linear : linear + below(&rng, input->len - linear + 1));
@@ -524,12 +530,18 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 	fuzz_assert(after - before <= 1);
 	fuzz_assert(!fuzz_bh);
 	fuzz_assert(hook == HOOK_IN || skb.sk == was.sk);
-	fuzz_assert(skb.sk == was.sk || (skb.destructor == sock_edemux && hook == HOOK_IN &&
-					 skb.sk->sk_state != TCP_NEW_SYN_RECV &&
+	fuzz_assert(skb.sk == was.sk || (hook == HOOK_IN && skb.sk->sk_state != TCP_NEW_SYN_RECV &&
 					 (verdict & NF_VERDICT_MASK) == NF_ACCEPT && skb.hash != 1));
+	/* A SYN that goes nowhere else may bring a listener, all else an own reference. */
+	fuzz_assert(skb.sk == was.sk || skb.destructor ==
+		    (skb.sk->sk_state == TCP_LISTEN ? sock_pfree : sock_edemux));
+	fuzz_assert(skb.sk == was.sk || skb.sk->sk_state != TCP_LISTEN ||
+		    ((part.syn || part.unsure || world.defragmented) && !skb.sk->sk_reuseport &&
+		     chains[ipv6].num_hook_entries == 1));
 	fuzz_assert(skb.ip_summed == was.ip_summed && skb.hash == was.hash && skb.dev == was.dev);
 	if (skb.sk != was.sk) {
 		attached++;
+		listeners += skb.sk->sk_state == TCP_LISTEN;
 		skb.destructor(&skb);
 	}
 	fuzz_assert(!world.references);
@@ -583,6 +595,8 @@ int main(int argc, char **argv)
 	corpus = corpus_load(argv[1], &count);
 	corpus_check(corpus, count);
 	net.flowpar = &flowpar;
+	net.nf.hooks_ipv4[NF_INET_PRE_ROUTING] = &chains[0];
+	net.nf.hooks_ipv6[NF_INET_PRE_ROUTING] = &chains[1];
 	net.ipv4.sysctl_ip_early_demux = 1;
 	net.ipv4.sysctl_tcp_early_demux = 1;
 	flowpar.secret = 0x5eed;
@@ -603,6 +617,7 @@ int main(int argc, char **argv)
 			printf("%s %s %lu\n", (const char *[]){ "in", "local-out", "out" }[hook],
 			       (const char *[]){ "nothing", "fragment", "public", "core", "error-public", "error-core" }[kind],
 			       seen[hook][kind]);
-	printf("refused %lu\nrewritten %lu\nattached %lu\ndropped %lu\n", refused, rewritten, attached, dropped);
+	printf("refused %lu\nrewritten %lu\nattached %lu\nlisteners %lu\ndropped %lu\n",
+	       refused, rewritten, attached, listeners, dropped);
 	return 0;
 }
