@@ -20,6 +20,7 @@ bytes of a known pattern, paced over that time.
   peer.py hold ADDRESS PORT N SECONDS   N connections, one by one, that ask for nothing
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
   peer.py fragmented ADDRESS PORT       a SYN in two IP fragments; "PORT accepts", "PORT refuses" or "silence"
+  peer.py nested ADDRESS PORT           a SYN over IPv6 in fragments of fragments, as above
   peer.py options ADDRESS PORT          a SYN behind a destination options header of IPv6, as above
   peer.py who-udp ADDRESS PORT N        N datagrams from as many ports; prints "PORT COUNT" lines, "silence COUNT"
   peer.py pair-udp ADDRESS PORT SECONDS   "who" before and after a pause, from one port; "connect" first if 4th argument
@@ -393,10 +394,10 @@ def syn(raw, port):
 IPV6_HDRINCL, NEXTHDR_TCP, NEXTHDR_FRAGMENT, NEXTHDR_DEST = 36, 6, 44, 60
 
 
-def send_ipv6(raw, number, header, payload):
-    """Send payload behind the extension header of that number."""
+def send_ipv6(raw, number, header, payload, inner=NEXTHDR_TCP):
+    """Send payload, which begins with the header inner, behind the extension header number."""
     ends, _ = ends_of(raw)
-    payload = bytes([NEXTHDR_TCP]) + header + payload
+    payload = bytes([inner]) + header + payload
     out = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
     out.setsockopt(socket.IPPROTO_IPV6, IPV6_HDRINCL, 1)
     out.sendto(struct.pack(">IHBB", 6 << 28, len(payload), number, 64) + b"".join(ends) + payload,
@@ -418,6 +419,17 @@ def fragmented(address, port):
         else:
             raw.send(struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(part), client, more << 13 | offset // 8,
                                  64, socket.IPPROTO_TCP, 0, *ends) + part)
+    answer_to(raw, port, client)
+
+
+def nested(address, port):
+    raw = raw_socket(address, port)
+    client, segment = syn(raw, port)
+    for offset, more, part in ((0, 1, segment[:24]), (24, 0, segment[24:])):
+        inner = struct.pack(">BBHI", NEXTHDR_TCP, 0, offset | more, client) + part
+        for start, rest in ((0, 1), (8, 0)):
+            send_ipv6(raw, NEXTHDR_FRAGMENT, struct.pack(">BHI", 0, start | rest, client + 1 + offset),
+                      inner[start:8] if rest else inner[start:], NEXTHDR_FRAGMENT)
     answer_to(raw, port, client)
 
 
@@ -473,7 +485,8 @@ def main():
         signed(int(args[0]))
     commands = {"who": who, "idle": idle, "hold": hold, "get": get, "gets": gets,
                 "until": until, "refused": refused, "fragmented": fragmented,
-                "options": options, "stray": stray, "who-udp": who_udp, "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
+                "nested": nested, "options": options, "stray": stray, "who-udp": who_udp,
+                "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
                 "forged": forged}
     commands[command](args[0], int(args[1]), *args[2:])
