@@ -24,6 +24,9 @@ packages() {	# GROUP PACKAGE WHY
 	kernel util-linux         flock, setpriv
 	ctl    libmnl-dev         netlink messages of flowparctl
 	ctl    pkg-config         finds libmnl
+	ctl    clang              compiles the BPF program of --listen bpf
+	ctl    bpftool            puts it into flowparctl, as a skeleton
+	ctl    libbpf-dev         loads and attaches it
 	iproute2 gcc              compiles ip
 	iproute2 libc6-dev        headers for it
 	iproute2 make             iproute2's build

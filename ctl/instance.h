@@ -39,6 +39,7 @@ struct instance {
 	unsigned int fails;	/* deaths in a row, each soon after its start */
 	bool was_well;		/* has once stayed up for BACKOFF_HEALTHY_MS */
 	bool killed;		/* had to be, while stopping */
+	bool given;		/* --listen bpf: its listener is given flows */
 	bool unclean;		/* did not end as a server that is asked to ends */
 };
 

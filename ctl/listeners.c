@@ -48,6 +48,8 @@ static bool socket_numbers(pid_t pid, int **numbers, size_t *n)
 {
 	struct dirent *entry;
 	char path[64], what[8];
+	ssize_t len;
+	int err = 0;
 	DIR *dir;
 
 	*numbers = NULL;
@@ -59,10 +61,13 @@ static bool socket_numbers(pid_t pid, int **numbers, size_t *n)
 			errno = ESRCH;
 		return false;
 	}
-	while ((entry = readdir(dir))) {
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    readlinkat(dirfd(dir), entry->d_name, what, sizeof(what)) < (ssize_t)sizeof(what) ||
-		    memcmp(what, "socket:[", sizeof(what)))
+	while (!err && (entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		len = readlinkat(dirfd(dir), entry->d_name, what, sizeof(what));
+		if (len < 0 && errno != ENOENT)		/* that one was closed meanwhile */
+			err = errno;
+		if (len < (ssize_t)sizeof(what) || memcmp(what, "socket:[", sizeof(what)))
 			continue;
 		*numbers = realloc(*numbers, (*n + 1) * sizeof(**numbers));
 		if (!*numbers)
@@ -72,7 +77,8 @@ static bool socket_numbers(pid_t pid, int **numbers, size_t *n)
 	closedir(dir);
 	if (*n)
 		qsort(*numbers, *n, sizeof(**numbers), by_number);
-	return true;
+	errno = err;
+	return !err;
 }
 
 bool listeners_get(struct listeners *l, pid_t pid, unsigned int port)

@@ -154,3 +154,17 @@ bool port_check(unsigned int port)
 		       holder.sk.uid, port);
 	return false;
 }
+
+bool port_check_public(unsigned int port)
+{
+	struct holder holder = { .sk.port = port };
+	char object[32];
+
+	tcp_sockets(find_holder, &holder);
+	if (!holder.found || holder.sk.state != TCP_LISTEN)
+		return true;
+	snprintf(object, sizeof(object), "port %u", port);
+	report(object, "a socket of user id %u listens on it already, on %s; stop it (ss -tlnp sport = :%u): the instances listen on the per-core ports",
+	       holder.sk.uid, holder.sk.address, port);
+	return false;
+}

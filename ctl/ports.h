@@ -18,6 +18,15 @@
 bool port_check(unsigned int port);
 
 /**
+ * port_check_public() - does nobody listen on this port?
+ *
+ * Connections may be there: those of a service that was stopped have it.
+ *
+ * Return: true if so, false if not (reported with who listens).
+ */
+bool port_check_public(unsigned int port);
+
+/**
  * ports_listening() - mark the ports that have a listening socket
  * @listening: indexed by port, 65536 entries
  *

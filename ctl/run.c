@@ -3,7 +3,8 @@
  * flowparctl run: a pinned server instance per core, supervised.
  *
  * At the end of the flow's way: the process that accepts a flow runs on the core
- * that received it, because its port is the one that nf_flowpar gives that core.
+ * that received it, because its port is the one that nf_flowpar gives that core, or
+ * because a BPF program of ours gives its listener that core's flows (lookup.c).
  * Everything is checked before anything is started. One thread, one poll() over
  * a signalfd; all state is in instances[], written out files belong to conf.c.
  */
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mempolicy.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,22 +25,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backoff.h"
 #include "conf.h"
 #include "cpulist.h"
 #include "instance.h"
 #include "keeper.h"
+#include "lookup.h"
 #include "ports.h"
 #include "report.h"
+#include "service.h"
 
 /* Every instance failed so often without one ever staying up: nothing to supervise. */
 #define GIVE_UP_FAILS	5
 /* How often we look whether ports are listened on, or who is left of a group. */
 #define LOOK_MS		50
+/* How often we look, with --listen bpf, whether their listeners are still the same. */
+#define LOOK_AGAIN_MS	1000
 
 static struct cpulist cpus;
 static unsigned int port_base, stride = 8, per_core = 1;
 static unsigned int stop_timeout = 10, wait_listen, ready_fd;
-static const char *template;
+static unsigned int public_port;
+static const char *template, *listen_by = "nat";
+static bool by_bpf;
 
 static const struct option_spec options[] = {
 	{ "cpus", "LIST", "CPUs to run on, as 0,8-11; all of them online and in our cpuset",
@@ -49,6 +58,11 @@ static const struct option_spec options[] = {
 	  .number = &stride, .min = 1, .max = 65535 },
 	{ "per-core", "K", "instances per CPU, at most the stride (default 1)",
 	  .number = &per_core, .min = 1, .max = 65535 },
+	{ "listen", "MODE", "who brings flows: nat (default), the service that was added for these\n"
+	  "                           ports; bpf, a BPF program while this runs, needs --port",
+	  .string = &listen_by },
+	{ "port", "P", "public port, the one that clients use, with --listen bpf",
+	  .number = &public_port, .min = 1, .max = 65535 },
 	{ "template", "FILE", "configuration to write out for each instance, named by {conf}",
 	  .string = &template },
 	{ "stop-timeout", "SECONDS", "from SIGTERM to SIGKILL when stopping (default 10)",
@@ -64,6 +78,15 @@ static const char notes[] =
 "CPU number k of the list in ascending order (k = 0, 1, ...) gets the ports P + k*S\n"
 "to P + k*S + K-1, one per instance: the numbers that `flowparctl service add\n"
 "--base-port P` with the same --cpus, --stride and --per-core sends its flows to.\n"
+"\n"
+"With --listen bpf no service is added and nothing is rewritten: new TCP flows to the\n"
+"public port, over IPv4 and IPv6 at any local address, go to the listeners of the CPU\n"
+"that they arrive on, to one of K by a hash of the flow. A CPU without a listener is\n"
+"passed over for others; a CPU outside the list gets one by the hash; without any\n"
+"listener the kernel refuses. The per-core ports are refused to all who do not come by\n"
+"the loopback interface. COMMAND has to listen there itself or by a process of its\n"
+"group; on which address does not matter. All this ends with flowparctl, however it\n"
+"ends. Needs Linux 5.17 and root. flowparctl stats --listen bpf shows what was done.\n"
 "\n"
 "In COMMAND, its arguments and FILE these are replaced; other braces are left alone:\n"
 "  {port}       the port to listen on         also in the environment: FLOWPAR_PORT\n"
@@ -99,6 +122,13 @@ static unsigned int port_of(size_t rank, unsigned int j)
 	return port_base + (unsigned int)rank * stride + j;
 }
 
+static bool is_core_port(unsigned int port)
+{
+	unsigned int offset = port - port_base;
+
+	return port >= port_base && offset / stride < cpus.n && offset % stride < per_core;
+}
+
 static void check_usage(char **command)
 {
 	bool uses_conf = false;
@@ -117,6 +147,16 @@ static void check_usage(char **command)
 		usage_error(&run, "{conf}", "there is no --template that could be written out");
 	if (template && !uses_conf)
 		usage_error(&run, "--template", "COMMAND does not name {conf}, so it would not be used");
+	if (!strcmp(listen_by, "bpf"))
+		by_bpf = true;
+	else if (strcmp(listen_by, "nat"))
+		usage_error(&run, "--listen", "'%s' is neither nat nor bpf", listen_by);
+	if (by_bpf && !public_port)
+		usage_error(&run, "--listen", "bpf needs to know the public port; give --port");
+	if (public_port && !by_bpf)
+		usage_error(&run, "--port", "with --listen nat the service has it (flowparctl service add); leave it out or give --listen bpf");
+	if (by_bpf && is_core_port(public_port))
+		usage_error(&run, "--port", "%u is also a per-core port; choose another --port-base", public_port);
 	if (ready_fd && fcntl((int)ready_fd, F_SETFD, FD_CLOEXEC))
 		usage_error(&run, "--ready-fd", "%u is not an open file descriptor", ready_fd);
 }
@@ -197,6 +237,55 @@ static bool check_ports(void)
 			if (!port_check(port_of(k, j)))
 				return false;
 	return true;
+}
+
+/*
+ * The public port is to be ours. What nf_flowpar rewrites, the program would never
+ * see; a kernel without nf_flowpar has nothing to ask.
+ */
+static bool check_public_port(void)
+{
+	struct services all;
+	bool good = true;
+	char object[32];
+	struct genl *g;
+	size_t i;
+
+	if (!port_check_public(public_port))
+		return false;
+	if (access("/sys/module/nf_flowpar", F_OK))
+		return true;
+	g = malloc(sizeof(*g));		/* large */
+	if (!g)
+		abort();
+	if (!genl_open(g)) {
+		free(g);
+		return false;
+	}
+	good = services_get(g, &all);
+	for (i = 0; good && i < all.n; i++) {
+		if (all.service[i].port != public_port || all.service[i].protocol != IPPROTO_TCP)
+			continue;
+		snprintf(object, sizeof(object), "port %u", public_port);
+		report(object, "nf_flowpar serves it already; delete that (flowparctl service list) or choose another --port");
+		good = false;
+	}
+	services_free(&all);
+	genl_close(g);
+	free(g);
+	return good;
+}
+
+static bool attach(void)
+{
+	static struct lookup_config config;	/* large */
+
+	config.port = (uint16_t)public_port;
+	config.base_port = (uint16_t)port_base;
+	config.stride = (uint16_t)stride;
+	config.per_core = (uint16_t)per_core;
+	config.n_cpus = (uint32_t)cpus.n;
+	return lookup_attach(&config, &cpus);
 }
 
 /*
@@ -331,12 +420,50 @@ static bool hopeless(void)
 	return true;
 }
 
+/* When a signal went to the servers: they may have opened other sockets since. */
+static uint64_t signalled;
+
+/*
+ * With --listen bpf: give every running instance's listener its flows. A server is
+ * looked at until it listens, and for some time more, since it may open a socket for
+ * each family; later only when its socket has gone.
+ *
+ * Return: the time to look again.
+ */
+static uint64_t look(void)
+{
+	uint64_t now = now_ms(), since, next = now + LOOK_AGAIN_MS;
+	struct instance *i;
+	bool young;
+
+	for (i = instances; i < instances + n_instances; i++) {
+		if (i->state == WAITING || i->state == DOWN)
+			lookup_forget(i->slot);
+		if (i->state != RUNNING) {
+			i->given = false;
+			continue;
+		}
+		since = i->started > signalled ? i->started : signalled;
+		young = now - since < BACKOFF_HEALTHY_MS;
+		i->given = lookup_find(i->slot, i->group, i->place.port, young);
+		if (!i->given && young)
+			next = now + LOOK_MS;
+	}
+	return next;
+}
+
 /* Return: the first port without a listening socket; 0: every port has one. */
 static unsigned int not_listening(void)
 {
 	static bool listening[65536];
 	size_t n;
 
+	if (by_bpf) {
+		for (n = 0; n < n_instances; n++)
+			if (!instances[n].given)
+				return instances[n].place.port;
+		return 0;
+	}
 	ports_listening(listening);
 	for (n = 0; n < n_instances; n++)
 		if (!listening[instances[n].place.port])
@@ -354,11 +481,17 @@ static void tell_ready(void)
 	close((int)ready_fd);
 }
 
-/* Milliseconds until something is to be done; -1: only when a signal comes. */
-static int next_timeout(bool ready)
+/*
+ * Milliseconds until something is to be done; -1: only when a signal comes.
+ * @look_at: when look() wants to be called; UINT64_MAX: never
+ */
+static int next_timeout(bool ready, uint64_t look_at)
 {
 	uint64_t now = now_ms(), next = ready ? UINT64_MAX : now + LOOK_MS;
 	size_t n;
+
+	if (look_at < next)
+		next = look_at;
 
 	for (n = 0; n < n_instances; n++) {
 		if (instances[n].deadline && instances[n].deadline < next)
@@ -377,13 +510,14 @@ static int supervise(int signal_fd)
 	bool ready = !wait_listen && !ready_fd, stopping = false, failed = false;
 	uint64_t listen_deadline = wait_listen ? now_ms() + wait_listen * 1000 : UINT64_MAX;
 	struct pollfd pfd = { .fd = signal_fd, .events = POLLIN };
+	uint64_t look_at = UINT64_MAX;
 	struct signalfd_siginfo si;
 	size_t n;
 
 	for (n = 0; n < n_instances; n++)
 		instance_start(&instances[n], &inherit);
 	while (!stopping || !all_down()) {
-		poll(&pfd, 1, next_timeout(ready || stopping));
+		poll(&pfd, 1, next_timeout(ready || stopping, look_at));
 		while (read(signal_fd, &si, sizeof(si)) == sizeof(si)) {
 			switch (si.ssi_signo) {
 			case SIGCHLD:
@@ -401,6 +535,7 @@ static int supervise(int signal_fd)
 				if (si.ssi_signo == SIGHUP && under_nohup && si.ssi_code == SI_KERNEL)
 					break;
 				forward((int)si.ssi_signo);
+				signalled = now_ms();
 			}
 		}
 		reap(stopping);
@@ -408,6 +543,8 @@ static int supervise(int signal_fd)
 			if (instances[n].state == STOPPING ||
 			    (instances[n].deadline && now_ms() >= instances[n].deadline))
 				instance_timeout(&instances[n], &inherit);
+		if (by_bpf)
+			look_at = look();
 		if (stopping)
 			continue;
 		if (!ready) {
@@ -443,7 +580,7 @@ static int run_run(char **command)
 	size_t n;
 
 	check_usage(command);
-	if (!check_cpus() || !check_ports())
+	if (!check_cpus() || !check_ports() || (by_bpf && !check_public_port()))
 		return EXIT_REFUSED;
 	n_instances = cpus.n * per_core;
 	instances = calloc(n_instances, sizeof(*instances));
@@ -461,14 +598,20 @@ static int run_run(char **command)
 	}
 	if (!init_instances(command, conf_dir) || (text && !write_confs(text)))
 		goto out_dir;
+	/* Before anybody listens: the per-core ports are closed from the start. */
+	if (by_bpf && !attach())
+		goto out_detach;
 	keeper = keeper_start(n_instances);
 	if (keeper < 0) {
 		report("run", "cannot fork: %s", strerror(errno));
-		goto out_dir;
+		goto out_detach;
 	}
 	set_memory_policy();
 	status = supervise(signal_fd);
 	keeper_end();
+out_detach:
+	if (by_bpf)
+		lookup_detach();
 out_dir:
 	conf_dir_remove();
 out:

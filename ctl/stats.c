@@ -12,13 +12,17 @@
 #include <string.h>
 
 #include "genl.h"
+#include "lookup_stats.h"
 #include "report.h"
 #include "service.h"
 
 static unsigned int port;
 static bool json;
+static const char *listen_by = "nat";
 
 static const struct option_spec options[] = {
+	{ "listen", "MODE", "whose counters: nat (default), nf_flowpar's; bpf, those of the programs that\n"
+	  "                           flowparctl run --listen bpf attached", .string = &listen_by },
 	{ "json", NULL, "print JSON", .flag = &json },
 	{ "port", "P", "only the services with this public port",
 	  .number = &port, .min = 1, .max = 65535 },
@@ -180,6 +184,10 @@ static int stats_run(char **operands)
 	struct genl g;
 
 	(void)operands;
+	if (!strcmp(listen_by, "bpf"))
+		return lookup_stats(port, json);
+	if (strcmp(listen_by, "nat"))
+		usage_error(&stats, "--listen", "'%s' is neither nat nor bpf", listen_by);
 	if (!genl_open(&g))
 		return EXIT_REFUSED;
 	if (!services_get(&g, &services) ||
@@ -218,9 +226,19 @@ const struct command stats = {
 "  ICMP         errors, in or out, whose quoted port was rewritten\n"
 "  SPILLED      SYNs given to another CPU's listener: this CPU's is missing or too busy\n"
 "\n"
+"With --listen bpf, which only root may ask for, new flows are counted (and segments of\n"
+"no flow, which look like them); PID is the flowparctl's that attached the program:\n"
+"  IN           given a listener\n"
+"  SPILLED      of them, another CPU's: this CPU has none\n"
+"  FOREIGN-CPU  of them, on a CPU outside the list: mapped by a hash of the flow\n"
+"  REFUSED      not given one: none was there, so the kernel answered\n"
+"  CLOSED       from outside straight to a per-core port: refused\n"
+"\n"
 "JSON: an array of objects with family, protocol, address (null: any), port, cpu,\n"
 "core_ports (an array, empty for a CPU outside the list) and the counters by their names in\n"
-"small letters (foreign_cpu). Members may be added, none will change.\n"
+"small letters (foreign_cpu); with --listen bpf listen (\"bpf\"), protocol, address, port,\n"
+"pid, cpu, core_ports, listening (does the CPU have a listener?) and the counters. Members\n"
+"may be added, none will change.\n"
 "\n"
 "Exit status: 0 done, 1 failed or no service with that port, 2 usage error.\n",
 	.run = stats_run,

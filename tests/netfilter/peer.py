@@ -8,6 +8,7 @@ bytes of a known pattern, paced over that time.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
+  peer.py serve-families CPU:PORT...    the same, by a socket for each; IPv6's comes half a second later
   peer.py serve-slow CPU:PORT...        as serve, with a backlog of 9, one connection per SIGUSR1
   peer.py serve-transparent CPU:PORT... the same for any host's addresses (TPROXY)
   peer.py signed PORT                   a listener with a TCP-MD5 key
@@ -64,6 +65,20 @@ def answer(conn, port, cpu):
                     if wait > 0:
                         time.sleep(wait)
                     conn.sendall(block(i))
+
+
+def serve_families(cpu, port):
+    os.sched_setaffinity(0, [cpu])
+    ipv4 = socket.create_server(("", port))
+    threading.Thread(target=accept_all, args=(ipv4, port, cpu), daemon=True).start()
+    time.sleep(0.5)
+    accept_all(socket.create_server(("", port), family=socket.AF_INET6), port, cpu)
+
+
+def accept_all(listener, port, cpu):
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=answer, args=(conn, port, cpu), daemon=True).start()
 
 
 def serve(cpu, port, ipv6=False, slow=False, transparent=False):
@@ -476,6 +491,8 @@ def main():
             if os.fork() == 0:
                 if command == "serve-udp":
                     serve_udp(cpu, port)
+                if command == "serve-families":
+                    serve_families(cpu, port)
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
                 serve(cpu, port, command == "serve6", command == "serve-slow",
                       command == "serve-transparent")
