@@ -64,7 +64,11 @@ verify  compares every setting with what up set and names the command that mends
   --base-port B        the first core's port; the next core's is B + stride
   --stride S           distance between two cores' ports (8)
   --per-core K         server instances a core, at B, B + 1, ... (1)
-  --listen nat|nft     who rewrites ports: nf_flowpar, or nftables with conntrack (nat)
+  --listen MODE        who brings flows to the cores' ports (nat):
+                         nat  nf_flowpar, by rewriting ports
+                         nft  nftables, the same with conntrack
+                         bpf  a BPF program, nothing is rewritten: up sets nothing for it,
+                              flowparctl run --listen bpf attaches it while it runs
   --policy POLICY      xmit_hash_policy (cpu-bound); layer3+4 for an unpatched kernel
   --lacp-timeout S     how long to wait for the switch (10)
   --no-firewall-check  do not look for rules that would drop the per-core ports
@@ -131,7 +135,7 @@ options() {
 		--per-core)	number "$option" "$1" 1 4096; PER_CORE=$((10#$1)) ;;
 		--lacp-timeout)	number "$option" "$1" 1 3600; LACP_TIMEOUT=$((10#$1)) ;;
 		--listen)
-			[[ $1 == @(nat|nft) ]] || die_usage "--listen $1: want nat or nft"
+			[[ $1 == @(nat|nft|bpf) ]] || die_usage "--listen $1: want nat, nft or bpf"
 			LISTEN=$1 ;;
 		--policy)
 			[[ $1 == @(cpu-bound|layer2|layer2+3|layer3+4|encap2+3|encap3+4|vlan+srcmac) ]] ||
@@ -150,7 +154,7 @@ options_complete() {
 	[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
 	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
 	((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
-	[[ $LISTEN == nat || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat"
+	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat or bpf"
 	if ((${#CPUS[@]} == 0)); then
 		read -ra CPUS <<< "$(list_expand "$(< /sys/devices/system/cpu/online)")"
 		CPUS=("${CPUS[@]:0:${#SLAVES[@]}}")
@@ -237,6 +241,7 @@ want_listen_modules() {
 		for name in nf_tables nft_chain_nat nft_redir nft_numgen; do
 			! module_known "$name" || want_module "$name"
 		done ;;
+	bpf)	: ;;	# part of every kernel that can
 	esac
 }
 
@@ -303,6 +308,8 @@ want_service() {
 	nft)
 		keep table flowpar
 		want table flowpar "$(nft_table | one_line)" ;;
+	bpf)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
+		[[ $MODE == apply ]] || verify_bpf ;;
 	esac
 }
 
@@ -364,6 +371,7 @@ command_up() {
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
 	[[ $DRY_RUN || ! $IRQS_LATER ]] || check_irqbalance
+	[[ ! $PORT || $LISTEN != bpf ]] || bpf_attached || bpf_hint
 }
 
 command_down() {
@@ -374,6 +382,8 @@ command_down() {
 		return
 	fi
 	undo_all || failed=1
+	[[ ! $PORT || $LISTEN != bpf ]] || ! bpf_attached ||
+		echo "port $PORT: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"
 	return "$failed"
 }
 

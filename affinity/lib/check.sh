@@ -18,7 +18,8 @@ check_all() {
 	if [[ $PORT ]]; then
 		check_ports
 		[[ $LISTEN != nft ]] || check_table
-		[[ ! $FIREWALL_CHECK ]] || check_firewall
+		# With bpf packets have the public port all the way.
+		[[ ! $FIREWALL_CHECK || $LISTEN == bpf ]] || check_firewall
 	fi
 	check_irqbalance
 }
@@ -36,7 +37,7 @@ check_tools() {
 	check_tool awk mawk
 	check_tool flock util-linux
 	[[ $LISTEN != nft || ! $PORT ]] || check_tool nft nftables
-	[[ $LISTEN != nat || ! $PORT || $FLOWPARCTL ]] ||
+	[[ $LISTEN == nft || ! $PORT || $FLOWPARCTL ]] ||
 		die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; build it with make -C ctl, or set FLOWPARCTL"
 }
 
@@ -141,8 +142,11 @@ check_ports() {
 	if owner=$(port_listener "$PORT"); then
 		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
 	fi
+	if [[ $LISTEN == bpf ]] && bpf_attached && bpf_differs; then
+		die "port $PORT: $REPLY"
+	fi
 	# All of them: the instances were started first. Some: another program's.
-	if ! ours service "$PORT" && ! ours table flowpar; then
+	if ! ours service "$PORT" && ! ours table flowpar && ! [[ $LISTEN == bpf && $STAGE ]]; then
 		for port in "${PORTS[@]}"; do
 			owner=$(port_listener "$port") || continue
 			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
@@ -157,7 +161,7 @@ check_ports() {
 		((port < first || port > last)) || { [[ $reserved ]] && list_has "$reserved" "$port"; } ||
 			die "--base-port $BASE_PORT: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}${PORTS_LIST}'"
 	done
-	if [[ $LISTEN == nat ]] && ! ours service "$PORT"; then
+	if [[ $LISTEN != nft ]] && ! ours service "$PORT"; then
 		get_service "$PORT"
 		[[ $REPLY == absent ]] ||
 			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del --port $PORT'"

@@ -35,12 +35,73 @@ command_status() {
 	printf '%s: %s, %s, partner %s, %s of %s ports in the aggregator%s\n' "$BOND" "$(show bond "$BOND")" \
 		"$(show option "$BOND/xmit_hash_policy")" "$(show option "$BOND/ad_partner_mac")" \
 		"$(show option "$BOND/ad_num_ports")" "${#SLAVES[@]}" "${ADDRESS:+, $ADDRESS}"
-	[[ ! $PORT ]] || printf 'port %s: to a port per core by %s\n' "$PORT" "$LISTEN"
+	[[ ! $PORT ]] || status_port
 	status_line NIC LINK AGGREGATOR INTERRUPTS CPUS LIST PORTS LISTENING
 	for nic in "${SLAVES[@]}"; do
 		status_nic "$nic"
 	done
-	[[ ! $PORT || $LISTEN != nat || ! $FLOWPARCTL ]] || "$FLOWPARCTL" stats --port "$PORT"
+	[[ $PORT && $FLOWPARCTL ]] || return 0
+	case $LISTEN in
+	nat)	"$FLOWPARCTL" stats --port "$PORT" ;;
+	bpf)	! bpf_attached || "$FLOWPARCTL" stats --listen bpf --port "$PORT" ;;
+	esac
+}
+
+status_port() {
+	local how="by $LISTEN"
+	if [[ $LISTEN == bpf ]]; then
+		if bpf_attached; then
+			how+=", attached by flowparctl run (pid $REPLY)"
+		elif ((EUID)); then
+			how+="; whether that is attached only root may see"
+		else
+			how+=", not attached: $(bpf_command) does that"
+		fi
+	fi
+	printf 'port %s: to a port per core %s\n' "$PORT" "$how"
+}
+
+# --- with --listen bpf: up sets nothing, a running flowparctl does it -------------
+
+# bpf_attached: is a program there for our port? Whose goes into REPLY. Only root may
+# ask; for others none is.
+bpf_attached() {
+	REPLY=''
+	((EUID == 0)) && [[ $FLOWPARCTL ]] || return 1
+	REPLY=$("$FLOWPARCTL" stats --listen bpf --port "$PORT" 2>/dev/null | awk 'NR == 2 { print $3 }') || true
+	[[ $REPLY ]]
+}
+
+bpf_command() {
+	local more=''
+	((STRIDE == 8)) || more+=" --stride $STRIDE"
+	((PER_CORE == 1)) || more+=" --per-core $PER_CORE"
+	echo "flowparctl run --cpus $(list_of "${CPUS[@]}") --port-base $BASE_PORT$more --listen bpf --port $PORT -- SERVER..."
+}
+
+bpf_hint() {
+	echo "port $PORT: nobody serves it before $(bpf_command) does"
+}
+
+# bpf_differs: does it serve other CPUs or ports than ours? What to do goes into REPLY
+bpf_differs() {
+	local cpu last='' pid=$REPLY want='' found
+	for cpu in $(printf '%s\n' "${!CPU_PORT[@]}" | sort -n); do
+		((PER_CORE == 1)) || last=-$((CPU_PORT[$cpu] + PER_CORE - 1))
+		want+="$cpu ${CPU_PORT[$cpu]}$last,"
+	done
+	found=$("$FLOWPARCTL" stats --listen bpf --port "$PORT" | awk 'NR > 1 && $5 != "-" { printf "%s %s,", $4, $5 }')
+	REPLY="flowparctl run (pid $pid) serves it with other CPUs or ports; stop it with kill $pid and start $(bpf_command)"
+	[[ $found != "$want" ]]
+}
+
+verify_bpf() {
+	if ! bpf_attached; then
+		bpf_hint
+	elif bpf_differs; then
+		DRIFTS=$((DRIFTS + 1))
+		echo "setup-flowpar.sh: port $PORT: $REPLY"
+	fi
 }
 
 status_line() {

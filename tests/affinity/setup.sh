@@ -4,7 +4,7 @@
 #
 #   client0, client1 -- br0 -- lag0 ==== eth0, eth1 > bond0    server guest
 #                                 \----- eth2                  (not a slave)
-# shellcheck disable=SC2034,SC2119,SC2317	# used by what is sourced, called by check
+# shellcheck disable=SC1083,SC2034,SC2119,SC2317	# placeholders; used by what is sourced, called by check
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -117,6 +117,7 @@ server() {
 
 	[[ $listen != nat ]] || others_service
 	firewall
+	bpf
 }
 
 # nf_flowpar may serve others by the time we are done with it.
@@ -153,6 +154,50 @@ firewall() {
 	unchanged 'down leaves the firewall as it was'
 }
 
+# With --listen bpf up brings the way to the port, flowparctl run the rest; the same
+# firewall stands, and needs no rule for the per-core ports.
+bpf() {
+	local up=("${slaves[@]}" "${service[@]}" --listen bpf) out status pid
+	local run='flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER...'
+	# shellcheck disable=SC2046	# pids
+	kill $(ss -Hltnp 'sport = 8000 or sport = 8008' | grep -o 'pid=[0-9]*' | cut -d= -f2)
+	before=$(snapshot)
+	out=$(setup up "${up[@]}" 2>&1); status=$?
+	same '--listen bpf: up succeeds and says last who is to serve the port' "0 port 80: nobody serves it before $run does" \
+		"$status $(tail -n 1 <<< "$out")"
+	check 'no nf_flowpar, no table' bash -c '! grep -q ^nf_flowpar /proc/modules && ! nft list tables | grep -q flowpar'
+	out=$(setup verify); status=$?
+	same 'verify finds nothing, but says that nobody serves' "0 port 80: nobody serves it before $run does" "$status $(head -n 1 <<< "$out")"
+	check 'status says so too' grep -qxF "port 80: to a port per core by bpf, not attached: $run does that" <(setup status)
+
+	flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- busybox httpd -f -p {port} -h /run/www/{port} &
+	pid=$!
+	check 'flowparctl run serves it' wait_until 30 eval "flowparctl stats --listen bpf --json --port 80 | jq -e 'map(.listening) == [true, true]'"
+	same 'verify has nothing more to say' 'setup-flowpar.sh: bond0: everything is as up set it' "$(setup verify)"
+	out=$(setup status)
+	check 'status says whose it is' grep -qxF "port 80: to a port per core by bpf, attached by flowparctl run (pid $pid)" <<< "$out"
+	check '... with its counters' grep -qE "^tcp \*:80 +$pid +1 +8008 +yes +0 " <<< "$out"
+	out=$(setup up "${up[@]}" 2>&1); status=$?
+	same 'up again changes nothing, and says nothing' '0 ' "$status $out"
+	lab-post up-bpf
+	lab-wait served-bpf
+	kill "$pid"
+	wait "$pid"
+
+	flowparctl run --cpus 0 --port-base 8000 --listen bpf --port 80 -- busybox httpd -f -p {port} -h /run/www/{port} &
+	pid=$!
+	wait_until 30 flowparctl stats --listen bpf --port 80
+	check_fails 'verify tells one that serves other CPUs' 1 \
+		"^setup-flowpar.sh: port 80: flowparctl run \(pid $pid\) serves it with other CPUs or ports; stop it with kill $pid and start flowparctl run --cpus 0-1 " setup verify
+	out=$(setup down); status=$?
+	same 'down succeeds, and says that it still serves' "0 port 80: still served by flowparctl run (pid $pid), which up did not start; stop it with kill $pid" \
+		"$status $(tail -n 1 <<< "$out")"
+	check_fails 'another up is refused while it does' 1 "^setup-flowpar.sh: port 80: flowparctl run \(pid $pid\) serves it with other CPUs" setup up "${up[@]}"
+	kill "$pid"
+	wait "$pid"
+	unchanged 'down brought back everything'
+}
+
 # Both slaves carry flows, each to the instance of its core; the per-core ports
 # are not there from outside.
 served() {
@@ -175,6 +220,9 @@ client() {
 	lab-wait up-nft
 	served nft
 	lab-post served-nft
+	lab-wait up-bpf
+	served bpf
+	lab-post served-bpf
 	lab-wait server-exit
 }
 
