@@ -14,12 +14,14 @@
 #include "run.h"
 #include "service.h"
 #include "stats.h"
+#include "top.h"
 
 static const struct command *const commands[] = {
 	&service_add,
 	&service_del,
 	&service_list,
 	&stats,
+	&top,
 	&run,
 };
 

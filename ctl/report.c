@@ -10,6 +10,25 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool held;
+static char kept[1024];
+static size_t kept_len;
+
+/* A closed stderr must not stop a supervisor: nothing to do about it. */
+static void out(const char *line, size_t len)
+{
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
+void report_hold(bool hold)
+{
+	held = hold;
+	if (!hold && kept_len)
+		out(kept, kept_len);
+	kept_len = 0;
+}
+
 int report(const char *object, const char *fmt, ...)
 {
 	char line[1024];
@@ -25,9 +44,12 @@ int report(const char *object, const char *fmt, ...)
 	if (len >= room)
 		len = room - 1;
 	line[len++] = '\n';
-	/* A closed stderr must not stop a supervisor: nothing to do about it. */
-	if (write(STDERR_FILENO, line, len) < 0)
-		return EXIT_REFUSED;
+	if (held) {
+		memcpy(kept, line, len);
+		kept_len = len;
+	} else {
+		out(line, len);
+	}
 	return EXIT_REFUSED;
 }
 

@@ -8,6 +8,8 @@
 #ifndef FLOWPARCTL_REPORT_H
 #define FLOWPARCTL_REPORT_H
 
+#include <stdbool.h>
+
 /* Exit status of flowparctl. */
 enum {
 	EXIT_DONE = 0,
@@ -24,6 +26,14 @@ enum {
  */
 int report(const char *object, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/**
+ * report_hold() - keep back what is reported, or let it out
+ * @hold: for as long as something else has the terminal
+ *
+ * The last line is kept.
+ */
+void report_hold(bool hold);
 
 /**
  * report_output() - write out stdout

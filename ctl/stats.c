@@ -2,7 +2,7 @@
 /*
  * flowparctl stats: what nf_flowpar counted, per service and CPU.
  *
- * counters[] is the one place that knows them: a new one is a new line there.
+ * stats_counters[] is the one place that knows them: a new one is a new line there.
  */
 #include "stats.h"
 
@@ -11,10 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "genl.h"
 #include "lookup_stats.h"
 #include "report.h"
-#include "service.h"
 
 static unsigned int port;
 static bool json;
@@ -29,36 +27,18 @@ static const struct option_spec options[] = {
 	{ 0 }
 };
 
-static const struct counter {
-	unsigned int attr;
-	const char *json;
-	const char *heading;
-} counters[] = {
-	{ FLOWPAR_A_STATS_IN, "in", "IN" },
-	{ FLOWPAR_A_STATS_OUT, "out", "OUT" },
-	{ FLOWPAR_A_STATS_ATTACHED, "attached", "ATTACHED" },
-	{ FLOWPAR_A_STATS_MOVED, "moved", "MOVED" },
-	{ FLOWPAR_A_STATS_MISSED, "missed", "MISSED" },
-	{ FLOWPAR_A_STATS_THROTTLED, "throttled", "THROTTLED" },
-	{ FLOWPAR_A_STATS_CLOSED, "closed", "CLOSED" },
-	{ FLOWPAR_A_STATS_FOREIGN_CPU, "foreign_cpu", "FOREIGN-CPU" },
-	{ FLOWPAR_A_STATS_ERROR, "error", "ERROR" },
-	{ FLOWPAR_A_STATS_ICMP, "icmp", "ICMP" },
-	{ FLOWPAR_A_STATS_SPILLED, "spilled", "SPILLED" },
-};
-
-#define N_COUNTERS	(sizeof(counters) / sizeof(counters[0]))
-
-struct row {
-	const struct service *service;	/* NULL: added after services were read */
-	unsigned int cpu;
-	uint64_t count[N_COUNTERS];
-};
-
-struct rows {
-	const struct services *services;
-	struct row *row;
-	size_t n;
+const struct stats_counter stats_counters[STATS_COUNTERS] = {
+	{ FLOWPAR_A_STATS_IN, "in", "IN", true },
+	{ FLOWPAR_A_STATS_OUT, "out", "OUT", true },
+	{ FLOWPAR_A_STATS_ATTACHED, "attached", "ATTACHED", true },
+	{ FLOWPAR_A_STATS_MOVED, "moved", "MOVED", true },
+	{ FLOWPAR_A_STATS_MISSED, "missed", "MISSED", true },
+	{ FLOWPAR_A_STATS_THROTTLED, "throttled", "THROTTLED", true },
+	{ FLOWPAR_A_STATS_CLOSED, "closed", "CLOSED", false },
+	{ FLOWPAR_A_STATS_FOREIGN_CPU, "foreign_cpu", "FOREIGN-CPU", false },
+	{ FLOWPAR_A_STATS_ERROR, "error", "ERROR", false },
+	{ FLOWPAR_A_STATS_ICMP, "icmp", "ICMP", false },
+	{ FLOWPAR_A_STATS_SPILLED, "spilled", "SPILLED", true },
 };
 
 static const struct service *find(const struct services *all, const struct nlattr *nest)
@@ -79,8 +59,8 @@ static const struct service *find(const struct services *all, const struct nlatt
 static void collect(const struct nlattr *attr, bool first, void *data)
 {
 	unsigned int type = mnl_attr_get_type(attr);
-	struct rows *rows = data;
-	struct row *row;
+	struct stats_sample *rows = data;
+	struct stats_row *row;
 	size_t i;
 
 	if (first) {
@@ -91,12 +71,12 @@ static void collect(const struct nlattr *attr, bool first, void *data)
 	}
 	row = &rows->row[rows->n - 1];
 	if (type == FLOWPAR_A_STATS_SERVICE)
-		row->service = find(rows->services, attr);
+		row->service = find(&rows->services, attr);
 	else if (type == FLOWPAR_A_STATS_CPU)
 		row->cpu = (unsigned int)genl_uint(attr);
 	else
-		for (i = 0; i < N_COUNTERS; i++)
-			if (counters[i].attr == type)
+		for (i = 0; i < STATS_COUNTERS; i++)
+			if (stats_counters[i].attr == type)
 				row->count[i] = genl_uint(attr);
 }
 
@@ -111,77 +91,96 @@ static unsigned int core_port(const struct service *s, unsigned int cpu)
 	return 0;
 }
 
-static void print_json(const struct rows *rows)
+const char *stats_ports(const struct stats_row *row, char text[STATS_PORTS_MAX])
 {
+	unsigned int first = core_port(row->service, row->cpu);
+
+	if (!first)
+		strcpy(text, "-");
+	else if (row->service->per_core == 1)
+		snprintf(text, STATS_PORTS_MAX, "%u", first);
+	else
+		snprintf(text, STATS_PORTS_MAX, "%u-%u", first, first + row->service->per_core - 1);
+	return text;
+}
+
+void stats_json_key(const struct stats_row *row)
+{
+	unsigned int first = core_port(row->service, row->cpu), j;
+
+	service_json_key(row->service);
+	printf(",\"cpu\":%u,\"core_ports\":[", row->cpu);
+	for (j = 0; first && j < row->service->per_core; j++)
+		printf("%s%u", j ? "," : "", first + j);
+	putchar(']');
+}
+
+static void print_json(const struct stats_sample *s)
+{
+	const struct stats_row *r;
 	const char *before = "[";
-	const struct row *r;
-	unsigned int first, j;
 	size_t i;
 
-	for (r = rows->row; r < rows->row + rows->n; r++) {
-		if (!r->service)
-			continue;
+	for (r = s->row; r < s->row + s->n; r++) {
 		printf("%s{", before);
 		before = ",\n";
-		service_json_key(r->service);
-		printf(",\"cpu\":%u,\"core_ports\":[", r->cpu);
-		first = core_port(r->service, r->cpu);
-		for (j = 0; first && j < r->service->per_core; j++)
-			printf("%s%u", j ? "," : "", first + j);
-		putchar(']');
-		for (i = 0; i < N_COUNTERS; i++)
-			printf(",\"%s\":%llu", counters[i].json, (unsigned long long)r->count[i]);
+		stats_json_key(r);
+		for (i = 0; i < STATS_COUNTERS; i++)
+			printf(",\"%s\":%llu", stats_counters[i].json, (unsigned long long)r->count[i]);
 		putchar('}');
 	}
 	printf("%s]\n", *before == '[' ? "[" : "");
 }
 
-static void print_table(const struct rows *rows)
+static void print_table(const struct stats_sample *s)
 {
-	char name[SERVICE_NAME_MAX], ports[16];
-	const struct row *r;
-	unsigned int first;
+	char name[SERVICE_NAME_MAX], ports[STATS_PORTS_MAX];
+	const struct stats_row *r;
 	size_t i;
 
 	printf("%-20s %4s %11s", "SERVICE", "CPU", "CORE-PORT");
-	for (i = 0; i < N_COUNTERS; i++)
-		printf(" %11s", counters[i].heading);
+	for (i = 0; i < STATS_COUNTERS; i++)
+		printf(" %11s", stats_counters[i].heading);
 	putchar('\n');
-	for (r = rows->row; r < rows->row + rows->n; r++) {
-		if (!r->service)
-			continue;
-		first = core_port(r->service, r->cpu);
-		if (!first)
-			strcpy(ports, "-");
-		else if (r->service->per_core == 1)
-			snprintf(ports, sizeof(ports), "%u", first);
-		else
-			snprintf(ports, sizeof(ports), "%u-%u", first, first + r->service->per_core - 1);
-		printf("%-20s %4u %11s", service_name(r->service, name), r->cpu, ports);
-		for (i = 0; i < N_COUNTERS; i++)
+	for (r = s->row; r < s->row + s->n; r++) {
+		printf("%-20s %4u %11s", service_name(r->service, name), r->cpu, stats_ports(r, ports));
+		for (i = 0; i < STATS_COUNTERS; i++)
 			printf(" %11llu", (unsigned long long)r->count[i]);
 		putchar('\n');
 	}
 }
 
-/* Keep what --port asks for. Return: false if there is no such service. */
-static bool filter(struct rows *rows)
+bool stats_sample_get(struct genl *g, struct stats_sample *s, unsigned int only)
 {
 	size_t from, to = 0;
 
-	for (from = 0; from < rows->n; from++)
-		if (rows->row[from].service && rows->row[from].service->port == port)
-			rows->row[to++] = rows->row[from];
-	rows->n = to;
-	return to;
+	memset(s, 0, sizeof(*s));
+	if (!services_get(g, &s->services) ||
+	    !genl_dump(g, FLOWPAR_CMD_STATS_GET, "counters", collect, s, &s->n))
+		return false;
+	for (from = 0; from < s->n; from++)
+		if (s->row[from].service && (!only || s->row[from].service->port == only))
+			s->row[to++] = s->row[from];
+	s->n = to;
+	if (!only || to)
+		return true;
+	report("--port", "no service has public port %u; flowparctl service list shows those that there are",
+	       only);
+	return false;
+}
+
+void stats_sample_free(struct stats_sample *s)
+{
+	free(s->row);
+	services_free(&s->services);
+	memset(s, 0, sizeof(*s));
 }
 
 static int stats_run(char **operands)
 {
-	struct services services = { 0 };
-	struct rows rows = { .services = &services };
-	int status = EXIT_REFUSED;
+	struct stats_sample sample;
 	struct genl g;
+	bool done;
 
 	(void)operands;
 	if (!strcmp(listen_by, "bpf"))
@@ -190,21 +189,12 @@ static int stats_run(char **operands)
 		usage_error(&stats, "--listen", "'%s' is neither nat nor bpf", listen_by);
 	if (!genl_open(&g))
 		return EXIT_REFUSED;
-	if (!services_get(&g, &services) ||
-	    !genl_dump(&g, FLOWPAR_CMD_STATS_GET, "counters", collect, &rows, &rows.n))
-		goto out;
-	if (port && !filter(&rows)) {
-		report("--port", "no service has public port %u; flowparctl service list shows those that there are",
-		       port);
-		goto out;
-	}
-	(json ? print_json : print_table)(&rows);
-	status = EXIT_DONE;
-out:
-	free(rows.row);
-	services_free(&services);
+	done = stats_sample_get(&g, &sample, port);
+	if (done)
+		(json ? print_json : print_table)(&sample);
+	stats_sample_free(&sample);
 	genl_close(&g);
-	return status;
+	return done ? EXIT_DONE : EXIT_REFUSED;
 }
 
 const struct command stats = {

@@ -3,7 +3,7 @@
 # Rule: flowparctl adds, lists, counts and deletes services of this network namespace, prints the kernel's reason for each refusal, and run checks CPUs against the real machine
 #
 #   namespace client --- veth --- CPU that sends --- port 8000 + 8k as 10.99.0.1:80 --- lighttpd k of flowparctl run
-# shellcheck disable=SC1083
+# shellcheck disable=SC1083,SC2317	# placeholders; called by wait_until
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/netfilter/common.sh
@@ -109,12 +109,61 @@ traffic() {
 	same "redirects show the public port" "/docs/" \
 		"$(mkdir "$LAB_OUT/docs/docs"; ip netns exec client curl -s -o /dev/null -D - http://10.99.0.1/docs | tr -d '\r' | sed -n 's/^Location: //p')"
 	check "memory of a server is local" grep -q ' local ' "/proc/$(pgrep -P "$pid" -x lighttpd | head -n 1)/numa_maps"
+	refused "run --listen bpf at a port that nf_flowpar serves" "port 80: nf_flowpar serves it already; delete that (flowparctl service list) or choose another --port" \
+		flowparctl run --cpus 0 --port-base 9000 --listen bpf --port 80 -- /bin/true
+	rates
+	screen
 	kill "$pid"
 	wait "$pid" || status=$?
 	same "run stops with status 0" 0 "$status"
 	check "delete" flowparctl service del --port 80
 	same "nothing is left" "[]" "$(flowparctl service list --json)"
 	check "the module unloads" rmmod nf_flowpar
+}
+
+# What top says, against what stats counts.
+rates() {
+	local counted top said
+	quiet() { [[ $(flowparctl top --json --once | jq '.cpus | map(.in + .out) | add') == 0 ]]; }
+	wait_until 30 quiet
+	same "top --once, a table of nothing" \
+"PACKETS/S             CPU   CORE-PORT         IN        OUT   ATTACHED      MOVED     MISSED  THROTTLED    SPILLED
+tcp *:80                0        8000          0          0          0          0          0          0          0
+tcp *:80                1        8008          0          0          0          0          0          0          0" \
+		"$(flowparctl top --once)"
+	counted=$(total in)
+	flowparctl top --json --port 80 > "$LAB_OUT/top" &
+	top=$!
+	lines() { (($(wc -l < "$LAB_OUT/top") >= $1)); }
+	wait_until 30 lines 1
+	ask 1 20 > /dev/null
+	said=$(wc -l < "$LAB_OUT/top")
+	wait_until 30 lines $((said + 2))
+	kill "$top"
+	wait "$top"
+	same "top --json ends by SIGTERM with status 0" 0 $?
+	counted=$(($(total in) - counted))
+	said=$(jq -s 'map(.seconds as $s | .cpus | map(.in * $s) | add) | add | round' "$LAB_OUT/top")
+	check "its rates add up to what was counted ($counted, by rates $said)" test $((counted - said)) -ge -2 -a $((counted - said)) -le 2 -a "$counted" -ge 60
+	same "... on the CPU that it was on" '[0,true]' "$(jq -sc '[(map(.cpus[0].in) | add), ((map(.cpus[1].in) | add) > 0)]' "$LAB_OUT/top")"
+	refused "top of a port without service" "--port: no service has public port 81; flowparctl service list shows those that there are" \
+		flowparctl top --once --port 81
+	refused "top without a terminal" "stdout: no terminal; give --once or --json" flowparctl top
+}
+
+screen() {
+	local tty=$repo/tests/ctl/terminal.py
+	same "top on a terminal: q gives it back as it was" "exit 0; terminal as before" "$("$tty" q 'q quits' flowparctl top)"
+	same "... ^C too" "exit 0; terminal as before" "$("$tty" ctrl-c 'q quits' flowparctl top)"
+	same "... SIGTERM too" "exit 0; terminal as before" "$("$tty" TERM 'tcp *:80 ' flowparctl top)"
+	same "... for as long as it is stopped too" "stopped: terminal as before
+exit 0; terminal as before" "$("$tty" stop 'q quits' flowparctl top)"
+	same "... no more lines are drawn than there are" "lines drawn: 2
+exit 0; terminal as before" "$("$tty" small 'q quits' flowparctl top)"
+	same "... what goes wrong is said on the terminal that was there" \
+		"exit 1: flowparctl: --port: no service has public port 80; flowparctl service list shows those that there are; terminal as before" \
+		"$("$tty" 'flowparctl service del --port 80' 'tcp *:80 ' flowparctl top --port 80)"
+	add
 }
 
 cpus() {

@@ -38,6 +38,7 @@ refused "half a subcommand" 2 'service: no such subcommand' service
 refused "unknown option" 2 '--prot: no such option; see flowparctl service add --help' service add --prot 80
 refused "option twice" 2 '--port: given twice' service del --port 80 --port 81
 refused "value missing" 2 '--port: P is missing' service del --port
+refused "interval 0" 2 "--interval: '0' is not a number from 1 to 3600" top --interval 0
 refused "flag with a value" 2 '--json: takes no value' stats --json=yes
 refused "required option missing" 2 '--cpus: missing' service add --port 80 --base-port 8000
 refused "operand where none is taken" 2 '80: not expected here' stats 80
@@ -73,7 +74,7 @@ ln -sf server "$test_out/server-0"
 refused "program of the second instance missing" 1 '.*/server-1: command not found' run --cpus "$cpu" --port-base 17000 --per-core 2 -- "$test_out/server-{instance}"
 check "nothing was started" test ! -e "$started"
 
-for cmd in "" "service add" "service del" "service list" stats run; do
+for cmd in "" "service add" "service del" "service list" stats top run; do
 	# shellcheck disable=SC2086
 	check "help of '$cmd'" "$ctl" $cmd --help
 done
@@ -81,6 +82,7 @@ check_fails "help that cannot be written is a failure" 1 'stdout: cannot be writ
 	bash -c "'$ctl' --help > /dev/full"
 if [[ ! -e /sys/module/nf_flowpar ]]; then
 	refused "module not loaded" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' service list
+	refused "module not loaded, rates" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' top --once
 	refused "module not loaded, counters" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' stats --json
 fi
 finish
