@@ -104,6 +104,7 @@ server() {
 	passed_over
 	second
 	families
+	loopback
 	ends
 	remote_start over
 }
@@ -221,6 +222,21 @@ families() {
 	replaced() { local now; now=$(pids_of 8200) && [[ $now && $now != "$worker" ]] && listening '[true,true]' 82; }
 	check "a worker is replaced behind flowparctl's back" wait_until 60 replaced
 	same "... and is given flows" "8200 3" "$(client 0 who "$LAB_SERVER" 82 3)"
+	kill "$pid"
+	wait "$pid"
+	pid=$first log=$first_log
+}
+
+# Which address an instance listens on does not matter; this one is nobody's but ours.
+loopback() {
+	local first=$pid first_log=$log
+	mkdir -p /run/www
+	echo 'on loopback' > /run/www/index.html
+	run loopback --cpus 0-1 --port-base 8300 --listen bpf --port 83 --wait-listen 120 \
+		-- busybox httpd -f -p 127.0.0.1:{port} -h /run/www
+	check "instances that listen on 127.0.0.1" wait_until 120 said '2 servers listen'
+	same "... are served from outside" 'on loopback' "$(remote "lab-client ${client_on[1]} curl -sS -m 10 http://$LAB_SERVER:83/")"
+	check "... not over IPv6, which they do not speak" client 0 refused $server6 83
 	kill "$pid"
 	wait "$pid"
 	pid=$first log=$first_log
