@@ -134,7 +134,7 @@ tproxy() {
 
 # tc and XDP on the slaves, before the bond; a program there may choose the socket.
 programs() {
-	local k program
+	local k program before
 	for k in 0 1; do
 		tc qdisc add dev "eth$k" clsact
 		tc filter add dev "eth$k" ingress matchall action pass
@@ -153,7 +153,9 @@ programs() {
 	"$peer" serve 0:9001 &
 	wait_until 60 serving 9001
 	k=$("$ATTACH" assign bond0 9001 80 "$(pid_of 9001)")
+	before=$(counter in 80)
 	same "bpf_sk_assign: the program's socket is given the service's flows" "9001 3" "$(client 1 who "$LAB_SERVER" 80 3)"
+	same "bpf_sk_assign: ... which have kept the public port" "$before" "$(counter in 80)"
 	kill "$k"
 	wait_until 30 fails 1 kill -0 "$k"
 	served "after bpf_sk_assign"
