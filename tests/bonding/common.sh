@@ -127,3 +127,48 @@ bring_up() {
 	check "the client answers" wait_until 60 ping -c1 -W1 "$client"
 	count_packets "udp dst_port 9000"
 }
+
+# on_switch COMMAND: bash runs it in the switch guest, whose script is in answer_server; its last line of output
+on_switch() {
+	local n answer
+	n=$(($(cat /tmp/asked 2>/dev/null || echo 0) + 1))
+	echo "$n" > /tmp/asked		# not a variable: callers are subshells
+	lab-post "ask$n" "$*"
+	answer=$(lab-wait "answer$n") || return
+	[[ ${answer#* } == "$answer" ]] || echo "${answer#* }"
+	return "${answer%% *}"
+}
+
+answer_server() {
+	local n=0 command out status
+	while :; do
+		n=$((n + 1))
+		command=$(lab-wait "ask$n") || return
+		[[ $command != end ]] || return 0
+		out=$(bash -c "$command" 2>&1 | tail -n1; exit "${PIPESTATUS[0]}")
+		status=$?
+		lab-post "answer$n" "$status $out"
+	done
+}
+
+# What counts by filter: count[SLAVE,PREF] is what has left by ethSLAVE and matched the filter PREF at its egress.
+declare -A count before
+
+look() {
+	local at n
+	while read -r at n; do
+		count[$at]=$n
+	done < <(printf 'filter show dev eth%d egress\n' 0 1 2 3 | tc -s -batch - | awk '
+		/ pref / { for (i = 1; i < NF; i++) if ($i == "pref") { s += pref > $(i + 1); pref = $(i + 1) } }
+		/Sent / { print s + 0 "," pref, $4 }')
+}
+
+remember() {
+	local at
+	look
+	for at in "${!count[@]}"; do before[$at]=${count[$at]}; done
+}
+
+left() {	# left SLAVE PREF: since `remember`, as `look` saw it
+	echo $((count[$1,$2] - before[$1,$2]))
+}
