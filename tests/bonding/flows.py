@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Traffic whose CPU is known.
 
-    flows.py udp CPU ADDRESS COUNT [ROUNDS]
+    flows.py udp CPU ADDRESS COUNT [ROUNDS [PORT]]
         from CPU, one datagram a round in each of COUNT flows that are the same
-        at each call (source port 20000 + i, destination port 9000)
+        at each call (source port 20000 + i, destination PORT, 9000)
+    flows.py join GROUP ADDRESS
+        joins the multicast group on the interface with ADDRESS, until it is killed
     flows.py serve PORT CPUS [ROUNDS]
         answers one connection with ROUNDS (4) writes from each CPU of CPUS (a count), so
         the task migrates within the flow; prints the CPU that the connection's
@@ -13,13 +15,14 @@
         reads one such answer; prints how many bytes came
 """
 import os
+import signal
 import socket
 import sys
 
 SO_INCOMING_CPU = 49
 
 
-def udp(cpu, address, count, rounds=1):
+def udp(cpu, address, count, rounds=1, port=9000):
     os.sched_setaffinity(0, {cpu})
     socks = []
     for i in range(count):
@@ -30,7 +33,14 @@ def udp(cpu, address, count, rounds=1):
         socks.append(sock)
     for _ in range(rounds):
         for sock in socks:
-            sock.sendto(b"x", (address, 9000))
+            sock.sendto(b"x", (address, port))
+
+
+def join(group, address):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton(address))
+    print("joined", flush=True)
+    signal.pause()
 
 
 def serve(port, cpus, rounds=4):
@@ -67,6 +77,8 @@ def fetch(address, port):
 command, *rest = sys.argv[1:] or [""]
 if command == "udp":
     udp(int(rest[0]), rest[1], *map(int, rest[2:]))
+elif command == "join":
+    join(*rest)
 elif command == "serve":
     serve(*map(int, rest))
 elif command == "fetch":
