@@ -35,6 +35,14 @@ per_request() {	# per_request NAME FIELD: of the server cores
 	jq -s --argjson requests "$(field "$1" requests)" \
 		"[.[] | select(.record == \"vcpu\" and .role == \"server\") | .$2] | add / \$requests" "$test_out/$1/cohsim.jsonl"
 }
+# In bonding and the flow dissector, to choose a slave. What both policies share is left out: bond_start_xmit(), into
+# which the compiler puts bond_dev_queue_xmit(), and of layer3+4 the last step as well.
+choosing() {	# choosing NAME: instructions a request
+	jq -s --argjson requests "$(field "$1" requests)" '
+		[.[] | select(.record == "function" and (.function | test(
+			"^(_*bond_xmit_|bond_flow_|bond_cpu_bound_(?!learn)|_*skb_flow_|flow_get_)"))) | .insns] |
+		add / $requests | round' "$test_out/$1/cohsim.jsonl"
+}
 holds() { awk "BEGIN { exit !($1) }"; }
 
 for cores in 2 4; do
@@ -47,6 +55,8 @@ for cores in 2 4; do
 	stock=$(per_request stock$cores c2c) flowpar=$(per_request flowpar$cores c2c)
 	check "$cores cores: flowpar moves at most 15 lines per request ($flowpar)" holds "$flowpar > 0 && $flowpar <= 15"
 	check "$cores cores: that is a tenth of stock's at most ($stock)" holds "10 * $flowpar <= $stock"
+	check "$cores cores: choosing a slave takes at most half of layer3+4's instructions ($(choosing flowpar$cores) of $(choosing stock$cores))" \
+		holds "$(choosing flowpar$cores) > 0 && 2 * $(choosing flowpar$cores) <= $(choosing stock$cores)"
 	check "$cores cores: flowpar sends by its own NIC ($(field flowpar$cores own_nic_pct) %)" \
 		holds "$(field flowpar$cores own_nic_pct) >= 99"
 	check "$cores cores: flowpar keeps connections on one core ($(field flowpar$cores one_core_pct) %)" \
