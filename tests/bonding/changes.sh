@@ -16,8 +16,9 @@
 
 stream=$repo/tests/bonding/stream.py
 slow=$([[ ${LAB_KERNEL:-} == *debug* ]] && echo 1 || echo 0)
-interval=$((slow ? 100 : 20))	# ms between the packets of a flow
+interval=$((slow ? 400 : 20))	# ms between the packets of a flow
 margin=1000	# ms, see compare
+patience=$((slow ? 300 : 60))
 declare -A lost silent
 names=()
 
@@ -65,7 +66,7 @@ grace() {
 unused() {
 	local s
 	remember
-	wait_until 10 enough 10 || return
+	wait_until $patience enough 10 || return
 	for s; do (($(by "$s") == 0)) || return; done
 }
 
@@ -80,7 +81,7 @@ flowing() {	# no flow is silent now
 own() {
 	local s k used
 	remember
-	wait_until 10 enough 10 || { echo "no traffic"; return 1; }
+	wait_until $patience enough 10 || { echo "no traffic"; return 1; }
 	for k in 0 1 2 3; do
 		used=0
 		for s in 0 1 2 3; do
@@ -106,7 +107,7 @@ own_nic() {
 }
 
 is_own() {	# is_own TEXT: each CPU's traffic leaves by its own slave, at last
-	if wait_until 60 own_nic; then
+	if wait_until $patience own_nic; then
 		ok "$1: each CPU is on its own slave, say counters and statistics"
 	else
 		not_ok "$1: each CPU is on its own slave, say counters and statistics" "$(own_nic)"$'\n'"$(grep -E 'Slave Int|port state|Aggregator ID' /proc/net/bonding/bond0)"
@@ -126,7 +127,7 @@ dropped() {
 # note NAME: every flow goes on; remembers what the receiver saw since `stream mark`
 note() {
 	local said
-	check "$policy: $1: all flows go on" wait_until 60 flowing
+	check "$policy: $1: all flows go on" wait_until $patience flowing
 	said=$(stream report)
 	[[ $said == *" broken=0 flows=16+8 "* ]] || not_ok "$policy: $1: no connection ends" "$said"
 	lost["$policy,$1"]=$(sed -E 's/.*lost=([0-9]+).*/\1/' <<< "$said")
@@ -141,17 +142,17 @@ change() {
 	stream mark > /dev/null
 	remember
 	eval "$how"
-	wait_until 30 eval "$knows" || not_ok "$policy: $name: seen by the bond" "$(cat /proc/net/bonding/bond0)"
+	wait_until $patience eval "$knows" || not_ok "$policy: $name: seen by the bond" "$(cat /proc/net/bonding/bond0)"
 	if [[ $policy == cpu-bound ]]; then
 		for s in $slaves; do
-			check "$name: CPU $s's traffic leaves by others" wait_until 20 dropped "$s"
+			check "$name: CPU $s's traffic leaves by others" wait_until $patience dropped "$s"
 		done
 		grace
 		remember
-		wait_until 20 enough 10 || not_ok "$name: all send"
+		wait_until $patience enough 10 || not_ok "$name: all send"
 	else
 		# shellcheck disable=SC2086
-		wait_until 30 unused $slaves || not_ok "$policy: $name: others are used"
+		wait_until $patience unused $slaves || not_ok "$policy: $name: others are used"
 	fi
 	note "$name"
 	[[ $policy == cpu-bound ]] || return
@@ -164,7 +165,7 @@ change() {
 back() {
 	stream mark > /dev/null
 	eval "$2"
-	wait_until 60 lag_ready bond0 4 || not_ok "$policy: $1: four ports again" "$(cat /proc/net/bonding/bond0)"
+	wait_until $patience lag_ready bond0 4 || not_ok "$policy: $1: four ports again" "$(cat /proc/net/bonding/bond0)"
 	[[ $policy != cpu-bound ]] || is_own "$1"
 	note "$1"
 }
@@ -279,7 +280,7 @@ modes() {
 	set_modes balance-xor
 	is_own "mode balance-xor"
 	set_modes 802.3ad
-	wait_until 60 lag_ready bond0 4 || not_ok "802.3ad again: four ports"
+	wait_until $patience lag_ready bond0 4 || not_ok "802.3ad again: four ports"
 	is_own "mode 802.3ad again"
 	note "mode changed"
 }
@@ -289,7 +290,7 @@ module() {
 	check "the module goes while all send" rmmod bonding
 	modprobe bonding max_bonds=0
 	set_up cpu-bound
-	wait_until 60 lag_ready bond0 4 || not_ok "module loaded again: four ports"
+	wait_until $patience lag_ready bond0 4 || not_ok "module loaded again: four ports"
 	count_streams
 	is_own "module loaded again"
 	note "module loaded again"
@@ -309,17 +310,17 @@ share() {
 	local k s own=0 all=0 start
 	rm -f /tmp/stream.?
 	kill -USR1 "$sender"
-	for k in 0 1 2 3; do wait_until 20 test -s "/tmp/stream.$k" || not_ok "sender $k moves"; done
-	wait_until 20 flowing
+	for k in 0 1 2 3; do wait_until $patience test -s "/tmp/stream.$k" || not_ok "sender $k moves"; done
+	wait_until $patience flowing
 	remember
-	wait_until 20 enough 1
+	wait_until $patience enough 1
 	remember
 	start=$(timeouts)
 	on_switch "for k in 0 1 2 3; do lab-client \$k nft 'add table ip loss; add chain ip loss in { type filter hook input priority 0; }; add rule ip loss in tcp sport 5100-5103 drop'; done"
-	check "share: retransmits from timers" wait_until 60 timed_out $((start + 16))
+	check "share: retransmits from timers" wait_until $patience timed_out $((start + 16))
 	on_switch "for k in 0 1 2 3; do lab-client \$k nft delete table ip loss; done"
-	check "share: all flows go on" wait_until 60 flowing
-	wait_until 60 enough 100
+	check "share: all flows go on" wait_until $patience flowing
+	wait_until $patience enough $((slow ? 20 : 100))
 	for k in 0 1 2 3; do
 		for s in 0 1 2 3; do
 			((all += $(left "$s" $((k + 1))) + $(left "$s" $((k + 5)))))
@@ -327,7 +328,7 @@ share() {
 		done
 	done
 	check "explicit lists: $own of $all frames left by the sending CPU's slave, $(($(timeouts) - start)) timers included: at least 99.9 %" \
-		test $((all >= 2000 && own * 1000 >= all * 999)) = 1
+		test $((all >= (slow ? 500 : 2000) && own * 1000 >= all * 999)) = 1
 }
 
 start_sender() {
@@ -342,7 +343,7 @@ inside() {
 	ip link set lo up
 	own_irqs
 	set_up cpu-bound
-	check "namespace: four ports" wait_until 60 lag_ready bond0 4
+	check "namespace: four ports" wait_until $patience lag_ready bond0 4
 	count_streams
 	start_sender
 	on_switch "kill \$(< /tmp/receiver.pid)"
@@ -370,7 +371,7 @@ namespace() {
 
 start_receiver() {
 	on_switch "setsid $stream receive $LAB_SERVER 4 > /tmp/receiver 2>&1 & echo \$! > /tmp/receiver.pid"
-	if ! wait_until 60 on_switch 'grep -q receiving /tmp/receiver'; then
+	if ! wait_until $patience on_switch 'grep -q receiving /tmp/receiver'; then
 		not_ok "the clients receive" "$(on_switch 'tail -n1 /tmp/receiver')"
 		finish
 	fi
@@ -381,18 +382,19 @@ server() {
 	modprobe bonding max_bonds=0
 	policy=layer3+4
 	set_up $policy
-	check "four ports carry traffic" wait_until 60 lag_ready bond0 4
+	check "four ports carry traffic" wait_until $patience lag_ready bond0 4
 	count_streams
 	start_sender
 	lab-ready
 	start_receiver
-	check "in all flows" wait_until 60 flowing
-	rows
+	check "in all flows" wait_until $patience flowing
+	# The checkers make times meaningless: nothing is compared with theirs.
+	((slow)) || rows
 	policy=cpu-bound
 	echo $policy > $sys/bond0/bonding/xmit_hash_policy
 	is_own "cpu-bound"
 	rows
-	compare
+	((slow)) || compare
 	check_fails "a bond does not move to another namespace" 2 "Invalid argument|netns" ip link set bond0 netns $$
 	rewriting
 	modes
@@ -403,7 +405,7 @@ server() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	lab_run --cpus 4 --nics 4 --timeout $((slow ? 2400 : 600)) ;;
+host)	lab_run --cpus 4 --nics 4 --timeout $((slow ? 3600 : 600)) ;;
 server)	server ;;
 inside)	inside ;;
 client)
