@@ -232,7 +232,7 @@ server() {
 case ${LAB_ROLE:-host} in
 host)
 	check "attach builds" cc -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$repo/bench/steer" -o "$test_out/attach" \
-		"$repo"/tests/netfilter/attach.c "$repo"/bench/steer/{bpf,listeners}.c
+		"$repo"/tests/netfilter/attach.c "$repo"/bench/steer/{bpf,listeners}.c "$repo/ctl/listeners.c" -lmnl
 	host --cpus 2 --nics 2 --timeout 900 --env "ATTACH=$test_out/attach" ;;
 server)	server ;;
 client)	obey ;;
