@@ -9,7 +9,7 @@ CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/flowpar
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  CPUS=N NICS=N for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; V=1 shows their output"
+	@echo "  CPUS=N NICS=N for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; J=2 runs two at a time, V=1 shows their output"
 
 demo: ## build the kernel, boot the lab, run and draw the comparison (CPUS=4)
 	@bench/deps.sh kernel $(BASE) ctl lab bench
