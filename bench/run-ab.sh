@@ -71,7 +71,7 @@ IFS=, read -ra todo <<< "$setups"
 for s in "${todo[@]}"; do
 	[[ -r $here/setups/$s.sh && $s != common ]] || { usage >&2; die "--setups $s: no such set-up"; }
 	# shellcheck source=bench/setups/multiqueue.sh
-	refuses=$(. "$here/setups/$s.sh"; echo "${refuses:-}")
+	refuses=$(. "$here/setups/$s.sh"; echo "${refuses:-${model_only:-}}")
 	[[ -z $refuses ]] || die "--setups $s: $refuses"
 done
 

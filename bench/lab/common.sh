@@ -33,6 +33,16 @@ lag_port() {
 	echo $(( hash % ports ))
 }
 
+# client_links PORTS MAC ADDRESSES: the link of each, if the switch keeps its ports in the
+# order in which it was given them; all clients have the MAC
+client_links() {
+	local address links=()
+	for address in $3; do
+		links+=("$(lag_port "$2" "${address##*.}" "$1")")
+	done
+	echo "${links[*]}"
+}
+
 # client_addresses N PORTS MAC STEP [skew]: addresses for client 0..N-1, whose MAC
 # ends in MAC + k * STEP, so that each run of PORTS clients fills each port of the
 # LAG once, whatever order the switch keeps its ports in. With skew two clients

@@ -7,11 +7,14 @@
 #   ports                 the service's ports, public one first (guest only)
 #   isolated=yes          the server's CPUs are to be isolcpus=domain (model lab only)
 #   refuses               instead of the rest: why the lab cannot run it
+#   model_only            why run-ab.sh cannot run it, though lab model can
+#   ab_options            of the clients, besides those that all have (lab model)
 # and defines
 #   setup_network         from unconfigured NICs to a bond with the address; below
 #                         802.3ad by layer3+4, for those that bring no own
 #   setup_server          from there to a listening server
 #   setup_down            the reverse; below for all that bring no own
+#   request_port          which port a client asks for; below: the public one (lab model)
 #
 # All set-ups serve the same files by the same server configuration, bind NIC
 # k's interrupts to CPU k and keep RPS off; only what they are named for differs.
@@ -28,12 +31,17 @@ server=${SERVER:-lighttpd}
 bond=bond0		# or the team
 servers=()		# pids, CPU 0's first where each CPU has one
 holders=()		# pids of steer's, which hold BPF programs
+# shellcheck disable=SC2034	# read by the clients
+ab_options=()
 
 # The careful administrator's, unless a set-up brings its own.
 setup_network() {
 	stock_bond 802.3ad layer3+4
 	pin_irqs
 }
+
+# request_port LINK: for the clients behind a link, as a URL has it
+request_port() { :; }
 
 setup_up() {
 	setup_network
