@@ -4,7 +4,8 @@
 
 A server process stands for one instance: pinned to a CPU, on one port, and it says
 which. Lines: "who" is answered with "PORT CPU", "get BYTES SECONDS" with that many
-bytes of a known pattern, paced over that time.
+bytes of a known pattern, paced over that time. TCP clients are bound to the interface
+or VRF in $DEVICE, if that is set.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
@@ -248,7 +249,15 @@ def late(address, port):
 
 
 def connect(address, port, timeout=15, source=None):
-    return socket.create_connection((address, port), timeout, source and (source, 0))
+    device = os.environ.get("DEVICE")
+    if not device:
+        return socket.create_connection((address, port), timeout, source and (source, 0))
+    family, kind, _, _, end = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    conn = socket.socket(family, kind)
+    conn.settimeout(timeout)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    conn.connect(end)
+    return conn
 
 
 def ask(conn):

@@ -32,6 +32,11 @@ void *skb_header_pointer(const struct sk_buff *skb, int offset, int len, void *b
 	return buffer;
 }
 
+bool pskb_may_pull(struct sk_buff *skb, unsigned int len)
+{
+	return len <= skb_headlen(skb) || !skb_ensure_writable(skb, len);
+}
+
 int skb_ensure_writable(struct sk_buff *skb, unsigned int write_len)
 {
 	unsigned int head = skb->len - skb->data_len, left;
@@ -193,11 +198,13 @@ struct sock *__inet_lookup_established(const struct net *net, struct inet_hashin
 	return established(hash4(saddr, sport, daddr), hnum, is_local(false, (u8 *)&daddr));
 }
 
-struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
-				 u16 port, int dif, int sdif)
+struct sock *flowpar_ipv6_socket(const struct net *net, const struct in6_addr *saddr,
+				 __be16 sport, const struct in6_addr *daddr, u16 port,
+				 int dif, int sdif)
 {
 	(void)net, (void)dif, (void)sdif;
-	return established(hash6(flow), port, is_local(true, (const u8 *)&flow->daddr));
+	return established(fuzz_hash(saddr->s6_addr32[3], sport, daddr->s6_addr32[3], 6), port,
+			   is_local(true, (const u8 *)daddr));
 }
 
 struct sock *__inet_lookup_listener(const struct net *net, struct inet_hashinfo *hashinfo,
