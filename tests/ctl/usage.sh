@@ -57,11 +57,19 @@ refused "last instance's port beyond 65535" 2 '--port-base: 1 CPUs from port 655
 refused "{conf} without a template" 2 '\{conf\}: there is no --template' run --cpus "$cpu" --port-base 17000 -- "${server[@]}" {conf}
 refused "template that is not used" 2 '--template: COMMAND does not name \{conf\}' run --cpus "$cpu" --port-base 17000 --template "$test_out/template" -- "${server[@]}"
 refused "ready-fd that is not open" 2 '--ready-fd: 99 is not an open' run --cpus "$cpu" --port-base 17000 --ready-fd 99 -- "${server[@]}"
-refused "unknown way to listen" 2 "--listen: 'magic' is neither nat nor bpf; see flowparctl run --help" run --cpus "$cpu" --port-base 17000 --listen magic -- "${server[@]}"
+refused "unknown way to listen" 2 "--listen: 'magic' is neither nat, bpf nor reuseport; see flowparctl run --help" run --cpus "$cpu" --port-base 17000 --listen magic -- "${server[@]}"
 refused "bpf without a public port" 2 '--listen: bpf needs to know the public port; give --port' run --cpus "$cpu" --port-base 17000 --listen bpf -- "${server[@]}"
 refused "a public port without bpf" 2 '--port: with --listen nat the service has it' run --cpus "$cpu" --port-base 17000 --port 80 -- "${server[@]}"
 refused "the public port among the per-core ports" 2 '--port: 17001 is also a per-core port; choose another --port-base' run --cpus "$cpu" --port-base 17000 --per-core 2 --listen bpf --port 17001 -- "${server[@]}"
-refused "unknown way to listen, counters" 2 "--listen: 'nft' is neither nat nor bpf; see flowparctl stats --help" stats --listen nft
+refused "reuseport without a public port" 2 '--listen: reuseport needs to know the public port; give --port' run --cpus "$cpu" --listen reuseport -- "${server[@]}"
+for option in port-base stride; do
+	refused "reuseport with --$option" 2 "--$option: with --listen reuseport there are no per-core ports" run --cpus "$cpu" --listen reuseport --port 17000 --$option 17000 -- "${server[@]}"
+done
+refused "no port base" 2 '--port-base: missing' run --cpus "$cpu" -- "${server[@]}"
+mv "$repo/out/san/lib/flowpar/reuseport.so" "$test_out/"
+refused "reuseport without its library" 1 '/.*/lib/flowpar/reuseport.so: No such file or directory; it comes with flowparctl' run --cpus "$cpu" --listen reuseport --port 17000 -- "${server[@]}"
+mv "$test_out/reuseport.so" "$repo/out/san/lib/flowpar/"
+refused "unknown way to listen, counters" 2 "--listen: 'nft' is neither nat, bpf nor reuseport; see flowparctl stats --help" stats --listen nft
 refused "CPU that does not exist" 1 'CPU 8191: this machine has no such CPU; it has ' run --cpus "$cpu,8191" --port-base 17000 -- "${server[@]}"
 refused "command not found" 1 'no-such-server: command not found; ' run --cpus "$cpu" --port-base 17000 -- no-such-server
 refused "command by path not found" 1 '/no/server: command not found; ' run --cpus "$cpu" --port-base 17000 -- /no/server
