@@ -60,7 +60,7 @@ verify  compares every setting with what up set and names the command that mends
 
   --cpus LIST          CPUs, dealt to the slaves in turn (the first online CPUs, one a slave)
   --address CIDR       IPv4 address of the bond, 192.0.2.1/24
-  --port P             public TCP port of the service; needs --base-port
+  --port P             public TCP port of the service; needs --base-port, but with reuseport
   --base-port B        the first core's port; the next core's is B + stride
   --stride S           distance between two cores' ports (8)
   --per-core K         server instances a core, at B, B + 1, ... (1)
@@ -69,6 +69,8 @@ verify  compares every setting with what up set and names the command that mends
                          nft  nftables, the same with conntrack
                          bpf  a BPF program, nothing is rewritten: up sets nothing for it,
                               flowparctl run --listen bpf attaches it while it runs
+                         reuseport  a SO_REUSEPORT group on the public port; the same, by
+                              flowparctl run --listen reuseport
   --policy POLICY      xmit_hash_policy (cpu-bound); layer3+4 for an unpatched kernel
   --lacp-timeout S     how long to wait for the switch (10)
   --no-firewall-check  do not look for rules that would drop the per-core ports
@@ -135,7 +137,7 @@ options() {
 		--per-core)	number "$option" "$1" 1 4096; PER_CORE=$((10#$1)) ;;
 		--lacp-timeout)	number "$option" "$1" 1 3600; LACP_TIMEOUT=$((10#$1)) ;;
 		--listen)
-			[[ $1 == @(nat|nft|bpf) ]] || die_usage "--listen $1: want nat, nft or bpf"
+			[[ $1 == @(nat|nft|bpf|reuseport) ]] || die_usage "--listen $1: want nat, nft, bpf or reuseport"
 			LISTEN=$1 ;;
 		--policy)
 			[[ $1 == @(cpu-bound|layer2|layer2+3|layer3+4|encap2+3|encap3+4|vlan+srcmac) ]] ||
@@ -151,15 +153,19 @@ options() {
 options_complete() {
 	[[ $BOND ]] || die_usage "up: --bond is missing"
 	((${#SLAVES[@]})) || die_usage "up: --slaves is missing"
-	[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
+	if [[ $LISTEN == reuseport ]]; then
+		[[ ! $BASE_PORT ]] || die_usage "--base-port $BASE_PORT: with --listen reuseport there are no per-core ports"
+	else
+		[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
+	fi
 	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
-	((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
-	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat or bpf"
+	[[ $LISTEN == reuseport ]] || ((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
+	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat, bpf or reuseport"
 	if ((${#CPUS[@]} == 0)); then
 		read -ra CPUS <<< "$(list_expand "$(< /sys/devices/system/cpu/online)")"
 		CPUS=("${CPUS[@]:0:${#SLAVES[@]}}")
 	fi
-	[[ ! $PORT ]] || ((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
+	[[ ! $BASE_PORT ]] || ((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
 		die_usage "--base-port $BASE_PORT: the last core's port would be beyond 65535"
 }
 
@@ -170,7 +176,7 @@ derive() {
 	for ((i = 0; i < most; i++)); do
 		NIC_CPUS[${SLAVES[i % ${#SLAVES[@]}]}]+=" ${CPUS[i % ${#CPUS[@]}]}"
 	done
-	[[ $PORT ]] || return 0
+	[[ $BASE_PORT ]] || return 0
 	# The service counts its CPUs in ascending order, whatever order they were given in.
 	for cpu in "${CPUS[@]}"; do
 		ascending[cpu]=$cpu
@@ -241,7 +247,7 @@ want_listen_modules() {
 		for name in nf_tables nft_chain_nat nft_redir nft_numgen; do
 			! module_known "$name" || want_module "$name"
 		done ;;
-	bpf)	: ;;	# part of every kernel that can
+	bpf|reuseport) : ;;	# part of every kernel that can
 	esac
 }
 
@@ -308,7 +314,7 @@ want_service() {
 	nft)
 		keep table flowpar
 		want table flowpar "$(nft_table | one_line)" ;;
-	bpf)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
+	bpf|reuseport)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
 		[[ $MODE == apply ]] || verify_bpf ;;
 	esac
 }
@@ -371,7 +377,7 @@ command_up() {
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
 	[[ $DRY_RUN || ! $IRQS_LATER ]] || check_irqbalance
-	[[ ! $PORT || $LISTEN != bpf ]] || bpf_attached || bpf_hint
+	[[ ! $PORT ]] || ! by_bpf || bpf_attached || bpf_hint
 }
 
 command_down() {
@@ -382,7 +388,7 @@ command_down() {
 		return
 	fi
 	undo_all || failed=1
-	[[ ! $PORT || $LISTEN != bpf ]] || ! bpf_attached ||
+	[[ ! $PORT ]] || ! by_bpf || ! bpf_attached ||
 		echo "port $PORT: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"
 	return "$failed"
 }

@@ -18,8 +18,8 @@ check_all() {
 	if [[ $PORT ]]; then
 		check_ports
 		[[ $LISTEN != nft ]] || check_table
-		# With bpf packets have the public port all the way.
-		[[ ! $FIREWALL_CHECK || $LISTEN == bpf ]] || check_firewall
+		# With bpf and reuseport packets have the public port all the way.
+		[[ ! $FIREWALL_CHECK ]] || by_bpf || check_firewall
 	fi
 	check_irqbalance
 }
@@ -139,14 +139,17 @@ check_address() {
 # shellcheck disable=SC2153	# PORTS is no slip for PORT
 check_ports() {
 	local port first last range reserved owner others=()
+	if by_bpf && bpf_attached; then
+		! bpf_differs || die "port $PORT: $REPLY"
+		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
+	fi
 	if owner=$(port_listener "$PORT"); then
+		[[ $BASE_PORT ]] ||
+			die "port $PORT: ${owner:-a socket} listens on it already; stop that, flowparctl run starts the instances"
 		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
 	fi
-	if [[ $LISTEN == bpf ]] && bpf_attached && bpf_differs; then
-		die "port $PORT: $REPLY"
-	fi
 	# All of them: the instances were started first. Some: another program's.
-	if ! ours service "$PORT" && ! ours table flowpar && ! [[ $LISTEN == bpf && $STAGE ]]; then
+	if ! ours service "$PORT" && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
 		for port in "${PORTS[@]}"; do
 			owner=$(port_listener "$port") || continue
 			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")

@@ -43,13 +43,14 @@ command_status() {
 	[[ $PORT && $FLOWPARCTL ]] || return 0
 	case $LISTEN in
 	nat)	"$FLOWPARCTL" stats --port "$PORT" ;;
-	bpf)	! bpf_attached || "$FLOWPARCTL" stats --listen bpf --port "$PORT" ;;
+	bpf|reuseport) ! bpf_attached || "$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" ;;
 	esac
 }
 
 status_port() {
-	local how="by $LISTEN"
-	if [[ $LISTEN == bpf ]]; then
+	local how="to a port per core by $LISTEN"
+	[[ $LISTEN != reuseport ]] || how="to a socket per core by reuseport"
+	if by_bpf; then
 		if bpf_attached; then
 			how+=", attached by flowparctl run (pid $REPLY)"
 		elif ((EUID)); then
@@ -58,25 +59,28 @@ status_port() {
 			how+=", not attached: $(bpf_command) does that"
 		fi
 	fi
-	printf 'port %s: to a port per core %s\n' "$PORT" "$how"
+	printf 'port %s: %s\n' "$PORT" "$how"
 }
 
-# --- with --listen bpf: up sets nothing, a running flowparctl does it -------------
+# --- with --listen bpf or reuseport: up sets nothing, a running flowparctl does it ---
+
+by_bpf() { [[ $LISTEN == @(bpf|reuseport) ]]; }
 
 # bpf_attached: is a program there for our port? Whose goes into REPLY. Only root may
 # ask; for others none is.
 bpf_attached() {
 	REPLY=''
 	((EUID == 0)) && [[ $FLOWPARCTL ]] || return 1
-	REPLY=$("$FLOWPARCTL" stats --listen bpf --port "$PORT" 2>/dev/null | awk 'NR == 2 { print $3 }') || true
+	REPLY=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" 2>/dev/null | awk 'NR == 2 { print $3 }') || true
 	[[ $REPLY ]]
 }
 
 bpf_command() {
 	local more=''
-	((STRIDE == 8)) || more+=" --stride $STRIDE"
+	[[ $LISTEN == reuseport ]] || more+=" --port-base $BASE_PORT"
+	((STRIDE == 8)) || [[ $LISTEN == reuseport ]] || more+=" --stride $STRIDE"
 	((PER_CORE == 1)) || more+=" --per-core $PER_CORE"
-	echo "flowparctl run --cpus $(list_of "${CPUS[@]}") --port-base $BASE_PORT$more --listen bpf --port $PORT -- SERVER..."
+	echo "flowparctl run --cpus $(list_of "${CPUS[@]}")$more --listen $LISTEN --port $PORT -- SERVER..."
 }
 
 bpf_hint() {
@@ -86,11 +90,16 @@ bpf_hint() {
 # bpf_differs: does it serve other CPUs or ports than ours? What to do goes into REPLY
 bpf_differs() {
 	local cpu last='' pid=$REPLY want='' found
+	if [[ $LISTEN == reuseport ]]; then
+		want=$(printf '%s\n' "${CPUS[@]}" | sort -n | awk -v port="$PORT" '{ printf "%s %s,", $1, port }')
+	fi
 	for cpu in $(printf '%s\n' "${!CPU_PORT[@]}" | sort -n); do
 		((PER_CORE == 1)) || last=-$((CPU_PORT[$cpu] + PER_CORE - 1))
 		want+="$cpu ${CPU_PORT[$cpu]}$last,"
 	done
-	found=$("$FLOWPARCTL" stats --listen bpf --port "$PORT" | awk 'NR > 1 && $5 != "-" { printf "%s %s,", $4, $5 }')
+	# Of reuseport's there is a service for each address and protocol, all with the same CPUs.
+	found=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" |
+		awk 'NR > 1 && $5 != "-" && !seen[$4]++ { printf "%s %s,", $4, $5 }')
 	REPLY="flowparctl run (pid $pid) serves it with other CPUs or ports; stop it with kill $pid and start $(bpf_command)"
 	[[ $found != "$want" ]]
 }
@@ -127,7 +136,7 @@ status_nic() {
 	done
 	for cpu in ${NIC_CPUS[$nic]}; do
 		for ((i = 0; i < PER_CORE; i++)); do
-			[[ $PORT ]] || continue
+			[[ $BASE_PORT ]] || continue	# reuseport: stats knows whose sockets are there
 			port=$((${CPU_PORT[$cpu]} + i))
 			ports+=("$port")
 			if port_listener "$port" >/dev/null; then listening+=(yes); else listening+=(no); fi
