@@ -3,8 +3,8 @@
 """Server and clients of the netfilter tests.
 
 A server process stands for one instance: pinned to a CPU, on one port, and it says
-which. Lines: "who" is answered with "PORT CPU", "get BYTES SECONDS" with that many
-bytes of a known pattern, paced over that time.
+which. Lines: "who" is answered with "PORT CPU", "local" with the port that the connection
+has here, "get BYTES SECONDS" with that many bytes of a known pattern, paced over that time.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
@@ -14,6 +14,8 @@ bytes of a known pattern, paced over that time.
   peer.py signed PORT                   a listener with a TCP-MD5 key
   peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
+  peer.py cpus ADDRESS PORT N           the same with "CPU COUNT" lines; also "refused COUNT", "reset COUNT"
+  peer.py local ADDRESS PORT            the port that a connection has at the server
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS [FROM]   checks every byte; FROM: the client's address
   peer.py gets ADDRESS PORT BYTES SECONDS N   N of them at once; prints how many arrived whole
@@ -24,6 +26,7 @@ bytes of a known pattern, paced over that time.
   peer.py nested ADDRESS PORT           a SYN over IPv6 in fragments of fragments, as above
   peer.py options ADDRESS PORT          a SYN behind a destination options header of IPv6, as above
   peer.py who-udp ADDRESS PORT N        N datagrams from as many ports; prints "PORT COUNT" lines, "silence COUNT"
+  peer.py cpus-udp ADDRESS PORT N       the same with "CPU COUNT" lines, or "refused COUNT"
   peer.py pair-udp ADDRESS PORT SECONDS   "who" before and after a pause, from one port; "connect" first if 4th argument
   peer.py echo ADDRESS PORT BYTES COUNT   a datagram of BYTES, that comes back COUNT times; checks every byte
   peer.py unsummed ADDRESS PORT         as who-udp with 1, without checksums either way
@@ -57,6 +60,8 @@ def answer(conn, port, cpu):
             words = line.split()
             if words[0] == "who":
                 conn.sendall(b"%d %d\n" % (port, cpu))
+            elif words[0] == "local":
+                conn.sendall(b"%d\n" % conn.getsockname()[1])
             elif words[0] == "get":
                 size, seconds = int(words[1]), float(words[2])
                 start, blocks = time.monotonic(), size // BLOCK
@@ -190,13 +195,28 @@ def ask_udp(sock, what=b"who"):
     return b"silence"
 
 
+def show(counts):
+    for found, count in sorted(counts.items()):
+        print(found, count)
+
+
 def who_udp(address, port, n, timeout=5):
     ports = collections.Counter()
     for _ in range(int(n)):
         with connect_udp(address, port, float(timeout)) as sock:
             ports[ask_udp(sock).split()[0].decode()] += 1
-    for found, count in sorted(ports.items()):
-        print(found, count)
+    show(ports)
+
+
+def cpus_udp(address, port, n):
+    found = collections.Counter()
+    for _ in range(int(n)):
+        with connect_udp(address, port) as sock:
+            try:
+                found[ask_udp(sock).split()[-1].decode()] += 1
+            except ConnectionRefusedError:
+                found["refused"] += 1
+    show(found)
 
 
 def pair_udp(address, port, seconds, first="who"):
@@ -251,15 +271,37 @@ def connect(address, port, timeout=15, source=None):
     return socket.create_connection((address, port), timeout, source and (source, 0))
 
 
-def ask(conn):
-    conn.sendall(b"who\n")
+def ask_line(conn, what=b"who"):
+    conn.sendall(what + b"\n")
     line = b""
     while not line.endswith(b"\n"):
         more = conn.recv(100)
         if not more:
             sys.exit("the server closed the connection")
         line += more
-    return line.split()[0].decode()
+    return line.decode().split()
+
+
+def ask(conn):
+    return ask_line(conn)[0]
+
+
+def cpus(address, port, n):
+    found = collections.Counter()
+    for _ in range(int(n)):
+        try:
+            with connect(address, port, 60) as conn:
+                found[ask_line(conn)[1]] += 1
+        except ConnectionRefusedError:
+            found["refused"] += 1
+        except ConnectionResetError:
+            found["reset"] += 1
+    show(found)
+
+
+def local(address, port):
+    with connect(address, port) as conn:
+        print(ask_line(conn, b"local")[0])
 
 
 def who(address, port, n):
@@ -267,8 +309,7 @@ def who(address, port, n):
     for _ in range(int(n)):
         with connect(address, port) as conn:
             ports[ask(conn)] += 1
-    for found, count in sorted(ports.items()):
-        print(found, count)
+    show(ports)
 
 
 def hold(address, port, n, seconds):
@@ -500,7 +541,7 @@ def main():
         sys.exit("an instance ended")
     if command == "signed":
         signed(int(args[0]))
-    commands = {"who": who, "idle": idle, "hold": hold, "get": get, "gets": gets,
+    commands = {"who": who, "cpus": cpus, "local": local, "cpus-udp": cpus_udp, "idle": idle, "hold": hold, "get": get, "gets": gets,
                 "until": until, "refused": refused, "fragmented": fragmented,
                 "nested": nested, "options": options, "stray": stray, "who-udp": who_udp,
                 "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
