@@ -96,11 +96,11 @@ run() {
 	pid=$!
 }
 said() { grep -qE "$1" "$log"; }
-stop() {	# stop: flowparctl's exit status
-	local status=0
+# stop: sets stopped to its exit status
+stop() {
+	stopped=0
 	kill "$pid"
-	wait "$pid" || status=$?
-	echo "$status"
+	wait "$pid" || stopped=$?
 }
 
 # listener CPU: "PID QUEUE" of who listens there
@@ -261,7 +261,8 @@ ends() {
 	case $mode in
 	bpf|reuseport) check "$mode: top shows rates" wait_until 120 top_sees "$mode" ;;
 	esac
-	same "$mode: flowparctl ends by SIGTERM under traffic: status 0" 0 "$(stop)"
+	stop
+	same "$mode: flowparctl ends by SIGTERM under traffic: status 0" 0 "$stopped"
 	found ended "$(reached client 0 refused "$LAB_SERVER" 80)"
 	no_traffic
 	web
@@ -284,7 +285,8 @@ web() {
 	check "$mode: lighttpd by its template" wait_until 120 said '^flowparctl: run: 2 servers listen$'
 	found location "$(if [[ $(get /dir -L) == 'of the directory' ]]; then echo arrives; else get /dir -v; fi)"
 	found server-port "$(port_kind "$(get /env.cgi)")"
-	same "$mode: lighttpd ends well" 0 "$(stop)"
+	stop
+	same "$mode: lighttpd ends well" 0 "$stopped"
 }
 get() {		# get PATH [curl option...]
 	local path=$1
@@ -332,11 +334,11 @@ reuseport_only() {
 	run 84 0 -- env -u LD_PRELOAD "$peer" serve {cpu}:{port}
 	only_once "reuseport: a server that the library does not reach is told of" \
 		'^flowparctl: port 84 \(pid [0-9]+\): it listens without SO_REUSEPORT, so no other instance can; .*, or use --listen bpf or nat$'
-	stop > /dev/null
+	stop
 	run 85 0 -- "$peer" serve {cpu}:{port} {cpu}:{port}
 	only_once "reuseport: two sockets of an instance at one address are told of" \
 		'^flowparctl: port 85 \(pid [0-9]+\): it has several sockets at one address, of which one gets all flows; '
-	stop > /dev/null
+	stop
 	pid=$first log=$first_log
 }
 two_of_udp() {
@@ -344,7 +346,7 @@ two_of_udp() {
 	run 81 0 -- "$peer" serve-udp {cpu}:{port}
 	wait_until 120 eval "flowparctl stats --listen reuseport --port 81 --json"
 	flowparctl run --cpus 0-1 --listen reuseport --port 81 -- /bin/true || status=$?
-	stop > /dev/null
+	stop
 	pid=$first log=$first_log
 	return "$status"
 }
