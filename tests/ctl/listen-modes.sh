@@ -300,7 +300,7 @@ total() { flowparctl stats --listen reuseport --json --port "${2:-80}" | jq "map
 
 reuseport_stats() {
 	check "reuseport: what was given, spilled, migrated and came to other CPUs was counted" \
-		test "$(total in)" -gt 20 -a "$(total spilled)" -ge 3 -a "$(total migrated)" = 1 -a "$(total foreign_cpu)" = 10
+		test "$(total in)" -gt 20 -a "$(total spilled)" -ge 3 -a "$(total migrated)" -ge 1 -a "$(total foreign_cpu)" -ge 10
 }
 
 # only_once TEXT REGEX: said for one of two instances or for both, however often they are looked at
