@@ -40,6 +40,7 @@ struct instance {
 	bool was_well;		/* has once stayed up for BACKOFF_HEALTHY_MS */
 	bool killed;		/* had to be, while stopping */
 	bool given;		/* --listen bpf, reuseport: its listener is given flows */
+	uint64_t found;		/* when that began, of this start */
 	bool unclean;		/* did not end as a server that is asked to ends */
 };
 

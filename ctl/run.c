@@ -508,7 +508,7 @@ static uint64_t look(void)
 {
 	uint64_t now = now_ms(), since, next = now + LOOK_AGAIN_MS;
 	struct instance *i;
-	bool young;
+	bool young, found;
 
 	for (i = instances; i < instances + n_instances; i++) {
 		if (i->state == WAITING || i->state == DOWN)
@@ -517,10 +517,14 @@ static uint64_t look(void)
 			i->given = false;
 			continue;
 		}
-		since = i->started > signalled ? i->started : signalled;
-		young = now - since < BACKOFF_HEALTHY_MS;
-		i->given = steering->find(i->slot, i->group, i->place.port, young);
-		if (!i->given && young)
+		/* From when it was seen to listen: to come that far may take it long. */
+		since = i->found > signalled ? i->found : signalled;
+		young = !i->given || now - since < BACKOFF_HEALTHY_MS;
+		found = steering->find(i->slot, i->group, i->place.port, young);
+		if (found && !i->given)
+			i->found = now;
+		i->given = found;
+		if (!i->given && now - i->started < BACKOFF_HEALTHY_MS)
 			next = now + LOOK_MS;
 	}
 	return next;
