@@ -346,6 +346,10 @@ bool flowpar_listener_sent_cookie(const struct net *net, const struct flowpar_se
 				  struct flowpar_place *place);
 u16 flowpar_listener_signed(const struct net *net, const struct flowpar_service *service);
 
+/* nf_flowpar_sockopt.c */
+int flowpar_sockopt_register(void);
+void flowpar_sockopt_unregister(void);
+
 /* nf_flowpar_lookup.c */
 extern unsigned int flowpar_search_budget;
 u16 flowpar_home_port(const struct net *net, const struct flowpar_service *service,

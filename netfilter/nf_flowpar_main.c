@@ -146,13 +146,25 @@ static int __init flowpar_init(void)
 
 	err = genl_register_family(&flowpar_nl_family);
 	if (err)
-		unregister_pernet_subsys(&flowpar_net_ops);
+		goto err_pernet;
+
+	/* Last: a call that is on its way does not let go of a module that failed. */
+	err = flowpar_sockopt_register();
+	if (err)
+		goto err_family;
+	return 0;
+
+err_family:
+	genl_unregister_family(&flowpar_nl_family);
+err_pernet:
+	unregister_pernet_subsys(&flowpar_net_ops);
 	return err;
 }
 
 static void __exit flowpar_exit(void)
 {
-	/* First the door, then what is inside, then what RCU still holds. */
+	/* First the doors, then what is inside, then what RCU still holds. */
+	flowpar_sockopt_unregister();
 	genl_unregister_family(&flowpar_nl_family);
 	unregister_pernet_subsys(&flowpar_net_ops);
 	rcu_barrier();

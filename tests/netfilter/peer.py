@@ -3,13 +3,16 @@
 """Server and clients of the netfilter tests.
 
 A server process stands for one instance: pinned to a CPU, on one port, and it says
-which. Lines: "who" is answered with "PORT CPU", "get BYTES SECONDS" with that many
-bytes of a known pattern, paced over that time.
+which. Lines: "who" is answered with "PORT CPU", "public" with what FLOWPAR_SO_PUBLIC says,
+"get BYTES SECONDS" with that many bytes of a known pattern, paced over that time, "digest
+TEXT" with TEXT's SHA-256, "bye" by closing, "half" by closing its half and then reading: it
+prints how much of the pattern came.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
   peer.py serve-families CPU:PORT...    the same, by a socket for each; IPv6's comes half a second later
   peer.py serve-slow CPU:PORT...        as serve, with a backlog of 9, one connection per SIGUSR1
+  peer.py serve-bound DEVICE CPU:PORT... as serve, by SO_BINDTODEVICE
   peer.py serve-transparent CPU:PORT... the same for any host's addresses (TPROXY)
   peer.py signed PORT                   a listener with a TCP-MD5 key
   peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
@@ -17,6 +20,13 @@ bytes of a known pattern, paced over that time.
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS [FROM]   checks every byte; FROM: the client's address
   peer.py gets ADDRESS PORT BYTES SECONDS N   N of them at once; prints how many arrived whole
+  peer.py public ADDRESS PORT           the server's answer to "public"; udp-public the same over UDP
+  peer.py own-public ADDRESS PORT       what sockets of this process say that are bound there, ADDRESS "-" to any
+  peer.py misused 0 PORT                errors of FLOWPAR_SO_PUBLIC, of a socket on a per-core port
+  peer.py asking 0 PORT FILE            ask for it as fast as can be until FILE exists; says "begun", then the answers there were
+  peer.py half-get ADDRESS PORT BYTES SECONDS   as get, after closing its own half
+  peer.py half-put ADDRESS PORT BYTES SECONDS   sends as much after the server has closed its half
+  peer.py segment ADDRESS PORT FROM FLAGS SEQ ACK WANT [DATA [OPTIONS]]   one TCP segment; see segment()
   peer.py until ADDRESS PORT FILE       blocks back and forth until FILE exists; checks every byte; says "begun", then how many
   peer.py hold ADDRESS PORT N SECONDS   N connections, one by one, that ask for nothing
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
@@ -34,7 +44,9 @@ bytes of a known pattern, paced over that time.
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
+import ctypes
 import errno
+import hashlib
 import os
 import signal
 import socket
@@ -45,10 +57,45 @@ import time
 
 BLOCK = 4096
 IP_TRANSPARENT = 19
+FLOWPAR_SO_PUBLIC = 26220
 
 
 def block(i):
     return struct.pack(">Q", i) * (BLOCK // 8)
+
+
+def send_paced(conn, size, seconds):
+    start, blocks = time.monotonic(), size // BLOCK
+    for i in range(blocks):
+        wait = start + seconds * i / blocks - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        conn.sendall(block(i))
+
+
+def receive_all(conn):
+    """Until the other end closes; how many bytes of the pattern, or what is wrong."""
+    data = bytearray()
+    try:
+        while more := conn.recv(65536):
+            data += more
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    want = b"".join(block(i) for i in range(len(data) // BLOCK + 1))[:len(data)]
+    return str(len(data)) if data == want else "damaged"
+
+
+def public(sock):
+    """What FLOWPAR_SO_PUBLIC says: "ADDRESS PORT" or the error's name."""
+    ipv6 = sock.family == socket.AF_INET6
+    try:
+        got = sock.getsockopt(socket.IPPROTO_IPV6 if ipv6 else socket.IPPROTO_IP,
+                              FLOWPAR_SO_PUBLIC, 28 if ipv6 else 16)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    family, port = struct.unpack("=H", got[:2])[0], struct.unpack(">H", got[2:4])[0]
+    assert family == sock.family and len(got) == (28 if ipv6 else 16)
+    return f"{socket.inet_ntop(sock.family, got[8:24] if ipv6 else got[4:8])} {port}"
 
 
 def answer(conn, port, cpu):
@@ -57,14 +104,18 @@ def answer(conn, port, cpu):
             words = line.split()
             if words[0] == "who":
                 conn.sendall(b"%d %d\n" % (port, cpu))
+            elif words[0] == "public":
+                conn.sendall(public(conn).encode() + b"\n")
             elif words[0] == "get":
-                size, seconds = int(words[1]), float(words[2])
-                start, blocks = time.monotonic(), size // BLOCK
-                for i in range(blocks):
-                    wait = start + seconds * i / blocks - time.monotonic()
-                    if wait > 0:
-                        time.sleep(wait)
-                    conn.sendall(block(i))
+                send_paced(conn, int(words[1]), float(words[2]))
+            elif words[0] == "digest":
+                conn.sendall(hashlib.sha256(words[1].encode()).hexdigest().encode() + b"\n")
+            elif words[0] == "bye":
+                return
+            elif words[0] == "half":
+                conn.shutdown(socket.SHUT_WR)
+                print("half", receive_all(conn), flush=True)
+                return
 
 
 def serve_families(cpu, port):
@@ -81,12 +132,17 @@ def accept_all(listener, port, cpu):
         threading.Thread(target=answer, args=(conn, port, cpu), daemon=True).start()
 
 
-def serve(cpu, port, ipv6=False, slow=False, transparent=False):
+def serve(cpu, port, ipv6=False, slow=False, transparent=False, device=None):
     os.sched_setaffinity(0, [cpu])
     backlog = 9 if slow else 128
     if ipv6:
         listener = socket.create_server(("", port), family=socket.AF_INET6,
                                         dualstack_ipv6=True, backlog=backlog)
+    elif device:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        listener.bind(("", port))
+        listener.listen(backlog)
     else:
         listener = socket.create_server(("", port), backlog=backlog)
     if transparent:
@@ -104,12 +160,15 @@ UDP_SEGMENT, SO_NO_CHECK = 103, 11
 def answer_udp(sock, data, client, port, cpu):
     """One datagram: its first word says what is wanted.
 
-    who: "PORT CPU"; unsummed: the same without a checksum; connect: the same, and a
+    who: "PORT CPU"; public: see public(); unsummed: the same without a checksum; connect: the same, and a
     socket of its own for this client from now on; late: such a socket sends to the
     client after 2 s and prints what the kernel says to that; echo COUNT: itself, COUNT
     times, in one go.
     """
     words = data.split(maxsplit=2) or [b""]
+    if words[0] == b"public":
+        sock.sendto(public(sock).encode(), client)
+        return
     if words[0] == b"echo":
         count = int(words[1])
         if count > 1:
@@ -251,15 +310,82 @@ def connect(address, port, timeout=15, source=None):
     return socket.create_connection((address, port), timeout, source and (source, 0))
 
 
-def ask(conn):
-    conn.sendall(b"who\n")
+def ask_line(conn, what):
+    conn.sendall(what + b"\n")
     line = b""
     while not line.endswith(b"\n"):
         more = conn.recv(100)
         if not more:
             sys.exit("the server closed the connection")
         line += more
-    return line.split()[0].decode()
+    return line.decode().rstrip()
+
+
+def ask(conn):
+    return ask_line(conn, b"who").split()[0]
+
+
+def ask_public(address, port):
+    with connect(address, port) as conn:
+        print(ask_line(conn, b"public"))
+
+
+def ask_public_udp(address, port):
+    with connect_udp(address, port) as sock:
+        print(ask_udp(sock, b"public").decode())
+
+
+def own_public(address, port):
+    any_end = (socket.AF_INET6 if address == "-" else socket.AF_INET), 0, 0, "", ("", port)
+    family, _, _, _, end = any_end if address in ("", "-") else \
+        socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    for name, kind in ("tcp", socket.SOCK_STREAM), ("listening", socket.SOCK_STREAM), \
+            ("udp", socket.SOCK_DGRAM), ("raw", socket.SOCK_RAW):
+        with socket.socket(family, kind, socket.IPPROTO_TCP if name == "raw" else 0) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(end)
+            if name == "listening":
+                sock.listen()
+            print(name, public(sock))
+
+
+def misused(_, port):
+    with socket.socket() as sock, socket.socket(socket.AF_INET6) as sock6:
+        sock.bind(("", port))
+        sock6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock6.bind(("", port))
+        libc = ctypes.CDLL(None, use_errno=True)
+
+        def get(sock, level, buffer, length):
+            size = ctypes.c_int(length)
+            if not libc.getsockopt(sock.fileno(), level, FLOWPAR_SO_PUBLIC, buffer, ctypes.byref(size)):
+                return size.value
+            return errno.errorcode[ctypes.get_errno()]
+
+        space = ctypes.create_string_buffer(200)
+        print("short", get(sock, socket.IPPROTO_IP, space, 15), get(sock6, socket.IPPROTO_IPV6, space, 27))
+        print("negative", get(sock, socket.IPPROTO_IP, space, -1))
+        print("long", get(sock, socket.IPPROTO_IP, space, 200), get(sock6, socket.IPPROTO_IPV6, space, 200))
+        print("nowhere", get(sock, socket.IPPROTO_IP, None, 16), get(sock6, socket.IPPROTO_IPV6, None, 28))
+        print("family", get(sock6, socket.IPPROTO_IP, space, 28))
+        try:
+            sock.setsockopt(socket.IPPROTO_IP, FLOWPAR_SO_PUBLIC, b"")
+        except OSError as error:
+            print("set", errno.errorcode[error.errno])
+
+
+def asking(_, port, path):
+    answers = collections.Counter()
+    with socket.socket() as sock, socket.socket(socket.AF_INET6) as sock6:
+        sock.bind(("", port))
+        sock6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock6.bind(("", port))
+        print("begun", flush=True)
+        while not os.path.exists(path):
+            for _ in range(1000):
+                answers[public(sock)] += 1
+                answers[public(sock6)] += 1
+    print(*sorted(answers), sep="\n")
 
 
 def who(address, port, n):
@@ -311,6 +437,21 @@ def get(address, port, size, seconds, source=None, quiet=False):
                 data += more
             if data != block(i):
                 sys.exit(f"block {i} is damaged")
+
+
+def half_get(address, port, size, seconds):
+    with connect(address, port, 60) as conn:
+        conn.sendall(b"get %s %s\n" % (size.encode(), seconds.encode()))
+        conn.shutdown(socket.SHUT_WR)
+        print(receive_all(conn))
+
+
+def half_put(address, port, size, seconds):
+    with connect(address, port, 60) as conn:
+        conn.sendall(b"half\n")
+        if conn.recv(1):
+            sys.exit("the server goes on")
+        send_paced(conn, int(size), float(seconds))
 
 
 def gets(address, port, size, seconds, count):
@@ -400,6 +541,62 @@ def answer_to(raw, port, client):
         print("silence")
 
 
+FLAGS = "FSRPA"
+
+
+def segment(address, port, client, flags, seq, ack, want, data="", options=""):
+    """Send one segment and print the first answer that is wanted: "FLAGS SEQ ACK COOKIE DATA".
+
+    want: exactly the flags of it but for P and maybe A; "data": the first with any; "none":
+    do not wait. An answer from another port is always printed. COOKIE is TCP Fast Open's,
+    in hexadecimal like options, or "-", which also is no DATA; that goes without its line end.
+    Nothing in 3 s is "silence".
+    """
+    raw = raw_socket(address, port)
+    # What the kernel here sends of its own accord has no mark.
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)
+    client, options = int(client), bytes.fromhex(options)
+    bits = sum(1 << FLAGS.index(flag) for flag in flags)
+    # A line of even length: segment_of() sums up words.
+    data = (data + "\n").encode() if data not in ("", "-") else b""
+    raw.send(segment_of(raw, client, port, int(seq) % 2**32, int(ack) % 2**32,
+                        (5 + len(options) // 4) << 4, bits, 60000,
+                        options=options + data))
+    end = time.monotonic() + 3
+    while want != "none" and (left := end - time.monotonic()) > 0:
+        raw.settimeout(left)
+        try:
+            got = raw.recv(70000)
+        except TimeoutError:
+            break
+        if raw.family == socket.AF_INET:
+            got = got[(got[0] & 15) * 4:]
+        source, dest, seq, ack, doff, bits = struct.unpack(">HHIIBB", got[:14])
+        if dest != client:
+            continue
+        head, body = got[20:(doff >> 4) * 4], got[(doff >> 4) * 4:]
+        flags = "".join(flag for i, flag in enumerate(FLAGS) if bits >> i & 1 and flag != "P")
+        if source != port:
+            print("from port", source, flags)
+            return
+        if body if want == "data" else flags == want or flags == want + "A":
+            print(flags, seq, ack, fast_open_cookie(head) or "-", *body.decode().split())
+            return
+    if want != "none":
+        print("silence")
+
+
+def fast_open_cookie(head):
+    while head and head[0]:
+        if head[0] == 1:
+            head = head[1:]
+            continue
+        if head[0] == 34:
+            return head[2:head[1]].hex()
+        head = head[head[1]:]
+    return ""
+
+
 def syn(raw, port):
     client = os.getpid() % 30000 + 10000
     mss = struct.pack(">BBH", 2, 4, 1000)
@@ -486,6 +683,7 @@ def stray(address, port, seconds):
 def main():
     command, args = sys.argv[1], sys.argv[2:]
     if command.startswith("serve"):
+        device = args.pop(0) if command == "serve-bound" else None
         for arg in args:
             cpu, port = map(int, arg.split(":"))
             if os.fork() == 0:
@@ -495,7 +693,7 @@ def main():
                     serve_families(cpu, port)
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
                 serve(cpu, port, command == "serve6", command == "serve-slow",
-                      command == "serve-transparent")
+                      command == "serve-transparent", device)
         os.wait()
         sys.exit("an instance ended")
     if command == "signed":
@@ -505,7 +703,9 @@ def main():
                 "nested": nested, "options": options, "stray": stray, "who-udp": who_udp,
                 "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
-                "forged": forged}
+                "forged": forged, "public": ask_public, "udp-public": ask_public_udp,
+                "own-public": own_public, "half-get": half_get, "half-put": half_put,
+                "segment": segment, "misused": misused, "asking": asking}
     commands[command](args[0], int(args[1]), *args[2:])
 
 
