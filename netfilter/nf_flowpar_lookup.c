@@ -255,8 +255,8 @@ static enum flowpar_fit flowpar_try(const struct net *net, const struct flowpar_
  * @place: what flowpar_lookup_home() left; gets what was found
  *
  * Tried in turn: the port where this CPU last found a flow of this hash, the public
- * port, where flows older than the service live, then every rank, then listeners that
- * sent SYN cookies.
+ * port, where flows older than the service live, then every rank, at all instances, then
+ * listeners that sent SYN cookies.
  *
  * Return: FLOWPAR_V_IN: @place holds the answer, at worst the port it came with;
  * FLOWPAR_V_NOT_OURS: the flow lives at the public port; FLOWPAR_V_THROTTLED: no
@@ -274,14 +274,14 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 	u32 hash = flowpar_flow_hash(net, flow);
 	u16 *hint = flowpar_hint(service, hash);
 	u16 home = place->port, hinted = *hint;
-	unsigned int rank;
+	unsigned int lookups = service->n_cpus * service->per_core, i;
 	u16 port;
 
 	if (hinted && hinted != home)
 		best = flowpar_try(net, flow, dif, sdif, hinted, best, place);
 
 	if (best < FLOWPAR_FIT_NEXT) {
-		if (!flowpar_budget_take(this, service->n_cpus, flow->syn || flow->quoted)) {
+		if (!flowpar_budget_take(this, lookups, flow->syn || flow->quoted)) {
 			flowpar_count(service, FLOWPAR_THROTTLED);
 			if (flow->syn || best > FLOWPAR_FIT_STRAY_REQUEST)
 				goto found;
@@ -292,20 +292,25 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 			return FLOWPAR_V_THROTTLED;
 		}
 		best = flowpar_try(net, flow, dif, sdif, service->port, best, place);
-		for (rank = 0; rank < service->n_cpus && best < FLOWPAR_FIT_FULL; rank++) {
-			port = flowpar_core_port(service, rank, hash);
+		/* Other instances than the flow's come last: only a spilled flow is there. */
+		for (i = 0; i < lookups && best < FLOWPAR_FIT_FULL; i++) {
+			port = flowpar_core_port(service, i % service->n_cpus,
+						 hash % service->per_core + i / service->n_cpus);
 			if (port != home && port != hinted)
 				best = flowpar_try(net, flow, dif, sdif, port, best, place);
 		}
 		/* Strays pay, flows do not: many may have moved at once. */
 		if (best > FLOWPAR_FIT_STRAY_REQUEST)
-			this->budget += service->n_cpus;
+			this->budget += lookups;
 	}
 
 	if (best == FLOWPAR_FIT_NONE && !flow->syn &&
 	    (!flow->ack || flow->quoted ||
-	     !flowpar_listener_sent_cookie(net, service, flow, dif, sdif, place)))
+	     !flowpar_listener_sent_cookie(net, service, flow, dif, sdif, place))) {
+		/* Listeners were looked up, too. */
+		this->budget -= lookups;
 		flowpar_count(service, FLOWPAR_MISSED);
+	}
 found:
 	if (place->port == home)
 		return FLOWPAR_V_IN;

@@ -185,6 +185,27 @@ static u32 hash6(const struct flowpar_flow *flow)
 	return fuzz_hash(flow->saddr.all[3], flow->sport, flow->daddr.all[3], 6);
 }
 
+/* What the lookups would say, for the driver to know where a flow is. */
+bool flow_is_at(const u8 *packet, const u8 *ports, u16 port, bool full)
+{
+	struct flowpar_flow flow = { 0 };
+	__be32 saddr, daddr;
+	u32 hash, kind;
+
+	memcpy(&flow.sport, ports, 2);
+	if (packet[0] >> 4 == 6) {
+		memcpy(&flow.saddr, packet + 8, 16);
+		memcpy(&flow.daddr, packet + 24, 16);
+		hash = hash6(&flow);
+	} else {
+		memcpy(&saddr, packet + 12, 4);
+		memcpy(&daddr, packet + 16, 4);
+		hash = hash4(saddr, flow.sport, daddr);
+	}
+	kind = fuzz_hash(hash, port, world.luck, true) % 8;
+	return full ? kind == 0 || kind == 3 : kind <= 3;
+}
+
 struct sock *__inet_lookup_established(const struct net *net, struct inet_hashinfo *hashinfo,
 				       __be32 saddr, __be16 sport, __be32 daddr, u16 hnum,
 				       int dif, int sdif)

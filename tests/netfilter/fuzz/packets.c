@@ -302,6 +302,20 @@ static unsigned long counted(enum flowpar_counter counter)
 	return sum;
 }
 
+/* A segment that is given to no socket has none: the search looks at every instance. */
+static void check_searched(const struct part *part, const u8 *packet, u16 port)
+{
+	const u8 *ports = packet + part->transport;
+	unsigned int rank, instance;
+
+	if (part->protocol != IPPROTO_TCP || part->syn || flow_is_at(packet, ports, port, false))
+		return;
+	fuzz_assert(!flow_is_at(packet, ports, PORT_TCP, true));
+	for (rank = 0; rank < 3; rank++)
+		for (instance = 0; instance < 2; instance++)
+			fuzz_assert(!flow_is_at(packet, ports, BASE_TCP + 8 * rank + instance, true));
+}
+
 /* What became of it, against what its bytes allow. */
 static void judge(enum hook hook, const struct part *part, struct sk_buff *skb,
 		  unsigned int verdict, const u8 *before, size_t len, bool ours)
@@ -356,6 +370,7 @@ static void judge(enum hook hook, const struct part *part, struct sk_buff *skb,
 		}
 		fuzz_assert(is_core_port(part->protocol, port));
 		check_rewritten(part, before, after, len, skb->ip_summed);
+		check_searched(part, before, port);
 		rewritten++;
 		break;
 	case ERROR_PUBLIC:
