@@ -24,9 +24,6 @@ prints how much of the pattern came.
   peer.py own-public ADDRESS PORT       what sockets of this process say that are bound there, ADDRESS "-" to any
   peer.py misused 0 PORT                errors of FLOWPAR_SO_PUBLIC, of a socket on a per-core port
   peer.py asking 0 PORT FILE            ask for it as fast as can be until FILE exists; says "begun", then the answers there were
-  peer.py half-get ADDRESS PORT BYTES SECONDS   as get, after closing its own half
-  peer.py half-put ADDRESS PORT BYTES SECONDS   sends as much after the server has closed its half
-  peer.py segment ADDRESS PORT FROM FLAGS SEQ ACK WANT [DATA [OPTIONS]]   one TCP segment; see segment()
   peer.py until ADDRESS PORT FILE       blocks back and forth until FILE exists; checks every byte; says "begun", then how many
   peer.py hold ADDRESS PORT N SECONDS   N connections, one by one, that ask for nothing
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
@@ -44,6 +41,7 @@ prints how much of the pattern came.
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
+import contextlib
 import ctypes
 import errno
 import hashlib
@@ -99,7 +97,7 @@ def public(sock):
 
 
 def answer(conn, port, cpu):
-    with conn, conn.makefile("r") as lines:
+    with conn, conn.makefile("r") as lines, contextlib.suppress(ConnectionResetError):
         for line in lines:
             words = line.split()
             if words[0] == "who":
@@ -439,21 +437,6 @@ def get(address, port, size, seconds, source=None, quiet=False):
                 sys.exit(f"block {i} is damaged")
 
 
-def half_get(address, port, size, seconds):
-    with connect(address, port, 60) as conn:
-        conn.sendall(b"get %s %s\n" % (size.encode(), seconds.encode()))
-        conn.shutdown(socket.SHUT_WR)
-        print(receive_all(conn))
-
-
-def half_put(address, port, size, seconds):
-    with connect(address, port, 60) as conn:
-        conn.sendall(b"half\n")
-        if conn.recv(1):
-            sys.exit("the server goes on")
-        send_paced(conn, int(size), float(seconds))
-
-
 def gets(address, port, size, seconds, count):
     whole = []
 
@@ -539,62 +522,6 @@ def answer_to(raw, port, client):
                 return
     except TimeoutError:
         print("silence")
-
-
-FLAGS = "FSRPA"
-
-
-def segment(address, port, client, flags, seq, ack, want, data="", options=""):
-    """Send one segment and print the first answer that is wanted: "FLAGS SEQ ACK COOKIE DATA".
-
-    want: exactly the flags of it but for P and maybe A; "data": the first with any; "none":
-    do not wait. An answer from another port is always printed. COOKIE is TCP Fast Open's,
-    in hexadecimal like options, or "-", which also is no DATA; that goes without its line end.
-    Nothing in 3 s is "silence".
-    """
-    raw = raw_socket(address, port)
-    # What the kernel here sends of its own accord has no mark.
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)
-    client, options = int(client), bytes.fromhex(options)
-    bits = sum(1 << FLAGS.index(flag) for flag in flags)
-    # A line of even length: segment_of() sums up words.
-    data = (data + "\n").encode() if data not in ("", "-") else b""
-    raw.send(segment_of(raw, client, port, int(seq) % 2**32, int(ack) % 2**32,
-                        (5 + len(options) // 4) << 4, bits, 60000,
-                        options=options + data))
-    end = time.monotonic() + 3
-    while want != "none" and (left := end - time.monotonic()) > 0:
-        raw.settimeout(left)
-        try:
-            got = raw.recv(70000)
-        except TimeoutError:
-            break
-        if raw.family == socket.AF_INET:
-            got = got[(got[0] & 15) * 4:]
-        source, dest, seq, ack, doff, bits = struct.unpack(">HHIIBB", got[:14])
-        if dest != client:
-            continue
-        head, body = got[20:(doff >> 4) * 4], got[(doff >> 4) * 4:]
-        flags = "".join(flag for i, flag in enumerate(FLAGS) if bits >> i & 1 and flag != "P")
-        if source != port:
-            print("from port", source, flags)
-            return
-        if body if want == "data" else flags == want or flags == want + "A":
-            print(flags, seq, ack, fast_open_cookie(head) or "-", *body.decode().split())
-            return
-    if want != "none":
-        print("silence")
-
-
-def fast_open_cookie(head):
-    while head and head[0]:
-        if head[0] == 1:
-            head = head[1:]
-            continue
-        if head[0] == 34:
-            return head[2:head[1]].hex()
-        head = head[head[1]:]
-    return ""
 
 
 def syn(raw, port):
@@ -704,8 +631,7 @@ def main():
                 "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
                 "forged": forged, "public": ask_public, "udp-public": ask_public_udp,
-                "own-public": own_public, "half-get": half_get, "half-put": half_put,
-                "segment": segment, "misused": misused, "asking": asking}
+                "own-public": own_public, "misused": misused, "asking": asking}
     commands[command](args[0], int(args[1]), *args[2:])
 
 

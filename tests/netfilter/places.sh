@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: a service is where it is said to be: its namespace, its address, its sockets' device; and a server may ask which port its client used
-# Suite: test debug
 #
 #   a client --- switch --- link k --- IRQ k on CPU k --- bond0 10.77.0.1, dummy 10.80.0.1 --- veth --- "inside" 10.81.0.2
 #
