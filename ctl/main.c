@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "doctor.h"
 #include "report.h"
 #include "run.h"
 #include "service.h"
@@ -23,6 +24,7 @@ static const struct command *const commands[] = {
 	&stats,
 	&top,
 	&run,
+	&doctor,
 };
 
 #define N_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
