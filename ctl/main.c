@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "doctor.h"
+#include "monitor.h"
 #include "report.h"
 #include "run.h"
 #include "service.h"
@@ -23,6 +24,7 @@ static const struct command *const commands[] = {
 	&service_list,
 	&stats,
 	&top,
+	&monitor,
 	&run,
 	&doctor,
 };

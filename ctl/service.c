@@ -254,20 +254,27 @@ void service_json_key(const struct service *s)
 	printf("\"port\":%u", s->port);
 }
 
+void service_json(const struct service *s)
+{
+	size_t i;
+
+	service_json_key(s);
+	printf(",\"base_port\":%u,\"stride\":%u,\"per_core\":%u,\"spill\":%u,\"cpus\":[",
+	       s->base_port, s->stride, s->per_core, s->spill);
+	for (i = 0; i < s->cpus.n; i++)
+		printf("%s%u", i ? "," : "", s->cpus.cpu[i]);
+	putchar(']');
+}
+
 static void print_json(const struct services *all)
 {
 	const struct service *s;
-	size_t i;
 
 	putchar('[');
 	for (s = all->service; s < all->service + all->n; s++) {
 		fputs(s > all->service ? ",\n{" : "{", stdout);
-		service_json_key(s);
-		printf(",\"base_port\":%u,\"stride\":%u,\"per_core\":%u,\"spill\":%u,\"cpus\":[",
-		       s->base_port, s->stride, s->per_core, s->spill);
-		for (i = 0; i < s->cpus.n; i++)
-			printf("%s%u", i ? "," : "", s->cpus.cpu[i]);
-		fputs("]}", stdout);
+		service_json(s);
+		putchar('}');
 	}
 	puts("]");
 }

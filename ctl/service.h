@@ -53,6 +53,9 @@ const char *service_name(const struct service *s, char name[SERVICE_NAME_MAX]);
 /* The members that name a service, of a JSON object, without braces. */
 void service_json_key(const struct service *s);
 
+/* All members of a JSON object of one, as `service list --json` prints, without braces. */
+void service_json(const struct service *s);
+
 extern const struct command service_add, service_del, service_list;
 
 #endif

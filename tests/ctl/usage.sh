@@ -49,6 +49,9 @@ refused "bad CPU list" 2 "--cpus: '3-1': a range runs backwards" service add --p
 refused "bad address" 2 "--address: '10.77.0' is neither" service del --port 80 --address 10.77.0
 refused "bad protocol" 2 "--protocol: 'sctp' is neither" service del --port 80 --protocol sctp
 
+refused "a bond that there is not" 1 "--bond: no-such-bond is no bond of this network namespace; " doctor --bond no-such-bond
+refused "doctor's interval" 2 "--interval: '3601' is not a number from 1 to 3600" doctor --interval 3601
+
 server=("$test_out/server")
 refused "run without a command" 2 'run: -- COMMAND .* is missing' run --cpus "$cpu" --port-base 17000
 refused "more instances than stride" 2 '--per-core: 9 instances .* stride of 8' run --cpus "$cpu" --port-base 17000 --per-core 9 -- "${server[@]}"
@@ -74,15 +77,30 @@ ln -sf server "$test_out/server-0"
 refused "program of the second instance missing" 1 '.*/server-1: command not found' run --cpus "$cpu" --port-base 17000 --per-core 2 -- "$test_out/server-{instance}"
 check "nothing was started" test ! -e "$started"
 
-for cmd in "" "service add" "service del" "service list" stats top run; do
+# Of a subcommand's section of the manual page: the options that its help has.
+manual=$repo/docs/man/flowparctl.8
+undocumented() {
+	local section option
+	section=$(sed -n "/^\\.Ss $1\$/,/^\\.S[sh] /p" "$manual" | sed '1!{/^\.S[sh] /d}')
+	# shellcheck disable=SC2086
+	for option in $("$ctl" $1 --help | grep -oE '^  --[a-z-]+' | grep -v help); do
+		grep -qE -- "Fl Fl ${option#--}( |\$)" <<< "$section" || echo "$option"
+	done
+}
+for cmd in "" "service add" "service del" "service list" stats top monitor run doctor; do
 	# shellcheck disable=SC2086
 	check "help of '$cmd'" "$ctl" $cmd --help
+	[[ -z $cmd ]] || same "... the manual page has its options" "" "$(undocumented "$cmd")"
 done
+same "the manual page has all that doctor checks, in its order" \
+	"$(sed -n 's/^\t{ "\([a-z-]*\)", [A-Z]*, check_.*/\1/p' "$repo/ctl/doctor.c")" \
+	"$(sed -n '/^\.Ss doctor$/,/^\.Sh /p' "$manual" | sed -n '/^\.Bl -tag -width "shared-listener"$/,/^\.El$/s/^\.It //p' | sed 's/ , /\n/')"
 check_fails "help that cannot be written is a failure" 1 'stdout: cannot be written: No space' \
 	bash -c "'$ctl' --help > /dev/full"
 if [[ ! -e /sys/module/nf_flowpar ]]; then
 	refused "module not loaded" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' service list
 	refused "module not loaded, rates" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' top --once
+	refused "module not loaded, notifications" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' monitor --once
 	refused "module not loaded, counters" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' stats --json
 fi
 finish
