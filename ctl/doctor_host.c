@@ -74,7 +74,7 @@ void check_conntrack(struct doctor *d)
 		return;
 	}
 	ports = doctor_ports(d, true, ", ");
-	mend(&d->found, "nft 'table inet flowpar_notrack { chain in { type filter hook prerouting priority raw; tcp dport { %s } notrack; }; chain out { type filter hook output priority raw; tcp sport { %s } notrack; }; }'",
+	mend(&d->found, "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { %s } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { %s } notrack; }; }'",
 	     ports, ports);
 	free(ports);
 }

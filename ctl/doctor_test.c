@@ -489,7 +489,7 @@ static const struct fault faults[] = {
 		"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n"
 		"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n"
 		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } },
-	  .expected = "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | nft 'table inet flowpar_notrack { chain in { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain out { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | -" },
+	  .expected = "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | -" },
 	{ NULL, "connection tracking of others' flows",
 	  .file = { { CT "count", "1\n" }, { "/proc/net/nf_conntrack",
 		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } } },
