@@ -210,6 +210,8 @@ void doctor_read(struct doctor *d)
 			for (k = 0; k < s->per_core; k++)
 				mark(d, s->base_port + (unsigned int)rank * s->stride + k);
 	}
+	if (d->m.odd)
+		unseen(&d->found, "machine", "%u bonds or NICs with names that fit in no command", d->m.odd);
 	if (!servers_read(&d->servers, d->ports))
 		unseen(&d->found, "server", "/proc/net/tcp cannot be read");
 	else if (d->servers.hidden)
@@ -238,6 +240,16 @@ void doctor_free(struct doctor *d)
 	findings_free(&d->found);
 	free(d->ports);
 	memset(d, 0, sizeof(*d));
+}
+
+bool doctor_by_nft(const struct doctor *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->fw.n; i++)
+		if (!strncmp(d->fw.chain[i].name, "ip flowpar ", 11))
+			return true;
+	return false;
 }
 
 char *doctor_ports(const struct doctor *d, bool public_ones, const char *between)
@@ -319,6 +331,8 @@ static void watch(struct doctor *d)
 	if (!d->syns.known)
 		unseen(&d->found, "switch", "what it hashes on: %s", d->syns.err == EPERM ?
 		       "only root may look at packets" : strerror(d->syns.err));
+	if (g && !by_nat)
+		unseen(&d->found, "nf_flowpar", "its services and counters cannot be read");
 	if (by_nat) {
 		if (stats_sample_get(g, &nat[1], 0))
 			steered_by_nat(&d->m, &nat[0], &nat[1]);

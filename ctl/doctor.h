@@ -51,6 +51,9 @@ void doctor_free(struct doctor *d);
 /* Ports that servers are to listen on, as "80" or "8000, 8008", to free(). */
 char *doctor_ports(const struct doctor *d, bool public_ones, const char *between);
 
+/* Does the table of setup-flowpar.sh --listen nft bring flows to the cores' ports? */
+bool doctor_by_nft(const struct doctor *d);
+
 /* doctor_bond.c */
 void check_slave_down(struct doctor *d);
 void check_slave_speed(struct doctor *d);

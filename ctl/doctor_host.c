@@ -54,7 +54,6 @@ void check_softnet_drops(struct doctor *d)
 void check_conntrack(struct doctor *d)
 {
 	char *ports;
-	size_t i;
 
 	if (d->ct.entries <= 0)
 		return;
@@ -67,9 +66,7 @@ void check_conntrack(struct doctor *d)
 		return;
 	found(&d->found, "conntrack", "tracks the service: %zu of its flows in %.1f s, %lld entries in all", d->ct.touched,
 	      machine_seconds(&d->m), d->ct.entries);
-	for (i = 0; i < d->fw.n && strncmp(d->fw.chain[i].name, "ip flowpar ", 11); i++)
-		;
-	if (i < d->fw.n) {
+	if (doctor_by_nft(d)) {
 		advise(&d->found, "--listen nft is made of it: setup-flowpar.sh down, and up with --listen nat or bpf");
 		return;
 	}
@@ -105,6 +102,8 @@ void check_firewall(struct doctor *d)
 
 	if (!d->fw.known)
 		unseen(&d->found, "firewall", "%s", d->fw.err == EPERM ? "only root may read it" : strerror(d->fw.err));
+	if (d->fw.odd)
+		unseen(&d->found, "firewall", "%u chains with names that fit in no command", d->fw.odd);
 	if (d->fw.legacy)
 		unseen(&d->found, "firewall", "it has tables of iptables-legacy; iptables-legacy-save shows them");
 	for (chain = d->fw.chain; d->fw.port && chain < d->fw.chain + d->fw.n; chain++) {

@@ -275,7 +275,8 @@ void check_shared_listener(struct doctor *d)
 		for (k = 0; k < d->m.bond[i].n; k++)
 			if (d->m.bond[i].nic[k].want.n)
 				cpulist_add(&cores, d->m.bond[i].nic[k].want.cpu[0]);
-	if (!d->port || core_of(d, d->port, &cpu) || cores.n < 2 || servers_sockets(&d->servers, d->port) != 1)
+	/* A core's port as nft steers to it looks like one for all. */
+	if (!d->port || core_of(d, d->port, &cpu) || cores.n < 2 || doctor_by_nft(d) || servers_sockets(&d->servers, d->port) != 1)
 		return;
 	for (s = d->servers.server; s < d->servers.server + d->servers.n; s++)
 		if (s->port == d->port && !s->master) {

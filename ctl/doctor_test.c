@@ -325,6 +325,13 @@ static void plain(struct doctor *d, int when)
 	d->port = 80;
 }
 
+static void nft(struct doctor *d, int when)
+{
+	plain(d, when);
+	if (when == BEFORE_CHECKING)
+		chain(d, "ip flowpar core", "prerouting", false, 2);
+}
+
 static void ephemeral(struct doctor *d, int when)
 {
 	(void)when;
@@ -388,6 +395,11 @@ static const struct fault faults[] = {
 		"ip link set bond0 down && ip link set eth0 nomaster && ip link set eth1 nomaster && echo 802.3ad > /sys/class/net/bond0/bonding/mode"
 		" && ip link set eth0 down && ip link set eth0 master bond0 && ip link set eth1 down && ip link set eth1 master bond0 && ip link set bond0 up"
 		" | it needs 802.3ad at the switch, takes the link down for a while and routes with it" },
+	{ NULL, "a slave whose name would be a command",
+	  .file = { { BOND "slaves", "eth0 eth1 x;reboot\n" }, { "/sys/class/net/x;reboot/mtu", "9000" } } },
+	{ "unpinned", "a server with a name for the terminal",
+	  .file = { { "/proc/101/task/101/status", STATUS("0-3") }, { "/proc/101/comm", "\033[2Jx\n" } },
+	  .expected = "port 8008: ?[2Jx (pid 101, 1 threads) may run on CPUs 0-3 | taskset -acp 1 101 | -" },
 	{ NULL, "balance-xor", .file = { { BOND "mode", "balance-xor 2\n" }, { BOND "ad_partner_mac", "\n" } } },
 	{ "no-bond", "no bond",
 	  .file = { { "/sys/class/net/bonding_masters", NULL }, { "/sys/class/net/eth0/bonding_slave/cpus", NULL }, { "/sys/class/net/eth1/bonding_slave/cpus", NULL } },
@@ -433,6 +445,8 @@ static const struct fault faults[] = {
 	{ "shared-listener", "one listener for all", .tweak = plain,
 	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") } },
 	  .expected = "port 80: one listening socket for the flows of 2 cores (lighttpd, 1 processes) | - | " ADVICE_RUN },
+	{ NULL, "a core's listener that nft steers to", .tweak = nft,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") } } },
 	{ NULL, "a listener a core by SO_REUSEPORT, pinned", .tweak = plain,
 	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "301") } } },
 	{ "unpinned", "a server that may run anywhere, with a listener a core", .tweak = plain,

@@ -88,6 +88,10 @@ static int chain_message(const struct nlmsghdr *nlh, void *data)
 	n = ntohl(mnl_attr_get_u32(number));
 	if (n >= sizeof(hooks) / sizeof(hooks[0]) || !hooks[n])
 		return MNL_CB_OK;
+	if (!tree_plain_name(chain.name)) {
+		fw->odd++;
+		return MNL_CB_OK;
+	}
 	chain.hook = hooks[n];
 	chain.drops = policy && ntohl(mnl_attr_get_u32(policy)) == NF_DROP;
 	fw->chain = realloc(fw->chain, (fw->n + 1) * sizeof(*fw->chain));

@@ -29,6 +29,7 @@ struct firewall {
 	bool legacy;		/* there are iptables-legacy tables too */
 	struct fw_chain *chain;
 	size_t n;
+	unsigned int odd;	/* chains left out, since their names fit in no command */
 };
 
 /* The chains, as packets to (input) or from (output) TCP port @port see them. */

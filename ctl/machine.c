@@ -179,6 +179,10 @@ static bool bond_read(struct machine *m, const char *name)
 
 	if (strlen(name) >= IF_NAMESIZE || !tree_is("/sys/class/net/%s/bonding", name))
 		return false;
+	if (!tree_plain_name(name)) {
+		m->odd++;
+		return true;
+	}
 	m->bond = grown(m->bond, m->n, sizeof(*m->bond));
 	b = &m->bond[m->n++];
 	strcpy(b->name, name);
@@ -197,6 +201,10 @@ static bool bond_read(struct machine *m, const char *name)
 	while (next && (slave = strsep(&next, " \n"))) {
 		if (!*slave)
 			continue;
+		if (!tree_plain_name(slave)) {
+			m->odd++;
+			continue;
+		}
 		b->nic = grown(b->nic, b->n, sizeof(*b->nic));
 		nic_read(&b->nic[b->n++], slave);
 	}
@@ -229,6 +237,10 @@ static void nics_read(struct machine *m)
 		    !tree_number(&value, "/sys/class/net/%s/type", entry->d_name) || value != 1 ||
 		    !tree_number(&value, "/sys/class/net/%s/carrier", entry->d_name) || !value)
 			continue;
+		if (!tree_plain_name(entry->d_name)) {
+			m->odd++;
+			continue;
+		}
 		b->nic = grown(b->nic, b->n, sizeof(*b->nic));
 		nic_read(&b->nic[b->n++], entry->d_name);
 	}

@@ -94,6 +94,7 @@ struct machine {
 	struct cpulist online;
 	struct lag *bond;
 	size_t n;
+	unsigned int odd;	/* bonds and NICs left out, since their names fit in no command */
 	struct steered *steered;
 	size_t n_steered;
 	struct sample sample[2];

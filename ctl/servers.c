@@ -4,6 +4,7 @@
  */
 #include "servers.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -117,6 +118,10 @@ static void process_read(struct server *server, pid_t pid)
 	memset(server, 0, sizeof(*server));
 	server->pid = pid;
 	tree_line(server->comm, sizeof(server->comm), "/proc/%d/comm", (int)pid);
+	/* Anybody may give a process any name: none that talks to a terminal. */
+	for (at = server->comm; *at; at++)
+		if (!isprint((unsigned char)*at))
+			*at = '?';
 	text = tree_text("/proc/%d/stat", (int)pid);
 	/* "pid (any text) state ppid": the text may hold brackets too */
 	at = text ? strrchr(text, ')') : NULL;

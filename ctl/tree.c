@@ -32,6 +32,13 @@ void tree_set(const char *new_root)
 	root = new_root;
 }
 
+bool tree_plain_name(const char *name)
+{
+	/* A blank only between words, as in "inet filter input". */
+	return *name && *name != '-' && *name != ' ' &&
+	       !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+- ")];
+}
+
 bool tree_is(const char *fmt, ...)
 {
 	char path[PATH_MAX];

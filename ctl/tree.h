@@ -16,6 +16,12 @@ struct cpulist;
 
 #define TREE_PATH	__attribute__((format(printf, 1, 2)))
 
+/*
+ * May this stand in a shell command as it is? Interfaces, chains and processes may
+ * have names that would end one and begin another.
+ */
+bool tree_plain_name(const char *name);
+
 /* The root; "" is the machine's own. The text is not copied. */
 void tree_set(const char *root);
 
