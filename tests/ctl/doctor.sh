@@ -59,7 +59,7 @@ mended() {
 stock() {
 	local pid k
 	modprobe bonding max_bonds=0
-	ip link add bond0 type bond mode 802.3ad miimon 100
+	ip link add bond0 type bond mode 802.3ad miimon 100 lacp_rate fast
 	for ((k = 0; k < LAB_NICS; k++)); do
 		ip link set "eth$k" master bond0
 	done
@@ -198,8 +198,8 @@ firewall() {
 	load 0 1
 	nft 'table inet filter { chain input { type filter hook input priority filter; policy accept; ct state established accept; }; }'
 	for ((k = 0; k < 40; k++)); do
-		nft insert rule inet filter input tcp dport $((9000 + k)) drop
-	done
+		echo "insert rule inet filter input tcp dport $((9000 + k)) drop"
+	done | nft -f -
 	tracked() { diagnose --interval 3; found | grep -q '^conntrack'; }
 	wait_until 30 tracked
 	same "connection tracking and a long ruleset" "conntrack conntrack
