@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: flowparctl doctor finds each fault that is planted, with its number, and nothing else; its remedy, run as printed, makes it go; on a healthy machine it finds nothing
+# Suite: long
 #
 #   client0, client1 -- br0 -- lag0 ==== eth0, eth1 > bond0    CPUs 0, 1; CPU 2 has no NIC
 #
