@@ -83,37 +83,10 @@ tcp *:80                1        8008           0           0           0       
 {"family":"inet6","protocol":"tcp","address":null,"port":80,"base_port":8000,"stride":8,"per_core":1,"spill":0,"cpus":[0,1]}]' \
 		"$(flowparctl service list --json | tail -n 2)"
 	same "... in words too" "tcp [fd77::1]:443 tcp [::]:80" "$(flowparctl service list | awk 'NR > 3 { printf s $1 " " $2; s = " " }')"
-	changes
 	check "deleted by family" flowparctl service del --port 80 --family inet6
 	check "... and by address" flowparctl service del --port 443 --address fd77::1
 	check "delete by address" flowparctl service del --port 443 --address 10.77.0.1
 	same "... takes that one" "tcp *:80" "$(flowparctl service list | awk 'NR > 1 { print $1, $2 }')"
-}
-
-# Who monitors is told of what there is, and then of each change.
-changes() {
-	local pid file=$LAB_OUT/monitor
-	told() { (($(wc -l < "$file") >= $1)); }
-	flowparctl monitor --json > "$file" &
-	pid=$!
-	check "monitor begins with the services that there are" wait_until 30 told 4
-	same "... as list shows them" "$(flowparctl service list --json | jq -c '.[]')" "$(jq -c 'select(.event == "present") | del(.event)' "$file")"
-	flowparctl monitor --once --port 444 > "$file.once" &
-	# Its socket has joined the groups once it has listed what there is: nothing of this port.
-	joined() { (($(awk -v pid="$1" '$2 == 16 && $3 == pid && $4 != "00000000"' /proc/net/netlink | wc -l))); }
-	wait_until 30 joined $!
-	flowparctl service add --port 444 --base-port 9100 --cpus 0,2 --spill 50
-	wait $!
-	same "monitor --once ends with the first change, status 0" 0 $?
-	same "... in words" "added    tcp *:444 base-port 9100 stride 8 per-core 1 cpus 0,2 spill 50%" "$(< "$file.once")"
-	unshare -n flowparctl service add --port 445 --base-port 9200 --cpus 0
-	flowparctl service del --port 444
-	wait_until 30 told 6
-	kill "$pid"
-	wait "$pid"
-	same "monitor ends by SIGTERM with status 0" 0 $?
-	same "... having told of each change, and of none in another namespace" "added 444 9100
-deleted 444 9100" "$(jq -r 'select(.event != "present") | "\(.event) \(.port) \(.base_port)"' "$file")"
 }
 
 traffic() {
@@ -145,12 +118,7 @@ traffic() {
 	same "run stops with status 0" 0 "$status"
 	check "delete" flowparctl service del --port 80
 	same "nothing is left" "[]" "$(flowparctl service list --json)"
-	flowparctl monitor 2> "$LAB_OUT/unloaded" &
-	pid=$!
-	wait_until 30 joined "$pid"
 	check "the module unloads" rmmod nf_flowpar
-	wait "$pid"
-	same "monitor ends with it, status 1, one line" "1 flowparctl: nf_flowpar: unloaded, and its services with it" "$? $(< "$LAB_OUT/unloaded")"
 }
 
 # What top says, against what stats counts.
