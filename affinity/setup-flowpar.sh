@@ -21,6 +21,8 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 # shellcheck source-path=SCRIPTDIR
 . "$HERE/lib/say.sh"
 . "$HERE/lib/list.sh"
+. "$HERE/lib/conf.sh"
+. "$HERE/lib/placement.sh"
 . "$HERE/lib/setting.sh"
 . "$HERE/lib/journal.sh"
 . "$HERE/lib/firewall.sh"
@@ -30,9 +32,10 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 
 # What the administrator asks for.
 BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
-LISTEN=nat POLICY=cpu-bound
+LISTEN=nat POLICY=''
 RELEASE=$(uname -r)
-LACP_TIMEOUT=10 FIREWALL_CHECK=yes
+LACP_TIMEOUT=10 FIREWALL_CHECK=yes SMT=no
+declare -A GIVEN=()	# names of the above that the command line or the file has
 
 # What follows from that, and from the machine (derive, check_mtu).
 declare -A NIC_CPUS=()	# slave -> its CPUs
@@ -58,9 +61,13 @@ down    brings back everything that up changed, wherever up or down stopped
 status  shows the bond, its slaves and the service
 verify  compares every setting with what up set and names the command that mends it
 
-  --cpus LIST          CPUs, dealt to the slaves in turn (the first online CPUs, one a slave)
-  --address CIDR       IPv4 address of the bond, 192.0.2.1/24
-  --port P             public TCP port of the service; needs --base-port
+  --config FILE        options that are not given here, NAME=VALUE a line
+                       (/etc/flowpar/flowpar.conf, if that is there)
+  --cpus LIST          CPUs, dealt to the slaves in turn, to those on their NUMA node first
+                       (for each slave a core of its node, for one with several queues more)
+  --smt                without --cpus: both threads of a core; --no-smt: one
+  --address CIDR       IPv4 address of the bond, 192.0.2.1/24, or none
+  --port P             public TCP port of the service, or none; needs --base-port
   --base-port B        the first core's port; the next core's is B + stride
   --stride S           distance between two cores' ports (8)
   --per-core K         server instances a core, at B, B + 1, ... (1)
@@ -69,9 +76,11 @@ verify  compares every setting with what up set and names the command that mends
                          nft  nftables, the same with conntrack
                          bpf  a BPF program, nothing is rewritten: up sets nothing for it,
                               flowparctl run --listen bpf attaches it while it runs
-  --policy POLICY      xmit_hash_policy (cpu-bound); layer3+4 for an unpatched kernel
+  --policy POLICY      xmit_hash_policy (cpu-bound; layer3+4, with a warning, if this
+                       kernel's bonding knows no cpu-bound)
   --lacp-timeout S     how long to wait for the switch (10)
-  --no-firewall-check  do not look for rules that would drop the per-core ports
+  --no-firewall-check  do not look for rules that would drop the per-core ports;
+                       --firewall-check: do
   --dry-run            with any command: print the commands, change nothing
 
 Exit status: 0 done, 1 refused, failed or (verify) drifted, 2 usage error.
@@ -80,9 +89,11 @@ END
 
 # --- command line -------------------------------------------------------------
 
-number() {	# number OPTION VALUE MIN MAX
-	if ! [[ $2 =~ ^[0-9]{1,5}$ ]] || ((10#$2 < $3 || 10#$2 > $4)); then
-		die_usage "$1 $2: want a number from $3 to $4"
+# Whatever sets an option, WHERE names it and its value: "--port 0", "flowpar.conf:3: PORT=0".
+
+number() {	# number VALUE MIN MAX
+	if ! [[ $1 =~ ^[0-9]{1,5}$ ]] || ((10#$1 < $2 || 10#$1 > $3)); then
+		die_usage "$WHERE: want a number from $2 to $3"
 	fi
 }
 
@@ -95,82 +106,112 @@ twice() {	# twice WORD...: is one there twice? It goes into REPLY
 	return 1
 }
 
+yes_or_no() {
+	[[ $1 == @(yes|no) ]] || die_usage "$WHERE: want yes or no"
+}
+
 options() {
-	local count=$# option nic cpu number
+	local count=0 option given=() WHERE
 	while (($#)); do
 		option=$1
 		shift
 		case $option in
-		--dry-run) DRY_RUN=yes; count=$((count - 1)); continue ;;
-		--no-firewall-check) FIREWALL_CHECK='' ; continue ;;
+		--dry-run) DRY_RUN=yes; continue ;;
 		-h|--help) usage; exit ;;
-		--bond|--slaves|--cpus|--address|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout)
-			(($#)) || die_usage "$option: wants a value" ;;
+		--firewall-check|--smt)		given=("${option#--}" yes) ;;
+		--no-firewall-check|--no-smt)	given=("${option#--no-}" no) ;;
+		--bond|--slaves|--cpus|--address|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout|--config)
+			(($#)) || die_usage "$option: wants a value"
+			given=("${option#--}" "$1")
+			shift ;;
 		*) die_usage "$option: unknown option" ;;
 		esac
-		case $option in
-		--bond)
-			[[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$ ]] || die_usage "--bond $1: not a name for an interface"
-			BOND=$1 ;;
-		--slaves)
-			IFS=, read -ra SLAVES <<< "$1"
-			for nic in "${SLAVES[@]}"; do
-				[[ $nic =~ ^[^/[:space:]]{1,15}$ && $nic != .* ]] || die_usage "--slaves $1: '$nic' is no name of an interface"
-			done
-			! twice "${SLAVES[@]}" || die_usage "--slaves $1: $REPLY is named twice" ;;
-		--cpus)
-			cpu=$(list_expand "$1") || die_usage "--cpus $1: want a list of CPUs like 0-3,8"
-			read -ra CPUS <<< "$cpu"
-			! twice "${CPUS[@]}" || die_usage "--cpus $1: CPU $REPLY is named twice" ;;
-		--address)
-			[[ $1 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "--address $1: want an IPv4 address with its prefix length like 192.0.2.1/24"
-			for number in ${1//[.\/]/ }; do
-				((10#$number <= 255)) || die_usage "--address $1: $number is more than 255"
-			done
-			((10#${1#*/} <= 32)) || die_usage "--address $1: a prefix has at most 32 bits"
-			ADDRESS=$1 ;;
-		--port)		number "$option" "$1" 1 65535; PORT=$((10#$1)) ;;
-		--base-port)	number "$option" "$1" 1 65535; BASE_PORT=$((10#$1)) ;;
-		--stride)	number "$option" "$1" 1 4096; STRIDE=$((10#$1)) ;;
-		--per-core)	number "$option" "$1" 1 4096; PER_CORE=$((10#$1)) ;;
-		--lacp-timeout)	number "$option" "$1" 1 3600; LACP_TIMEOUT=$((10#$1)) ;;
-		--listen)
-			[[ $1 == @(nat|nft|bpf) ]] || die_usage "--listen $1: want nat, nft or bpf"
-			LISTEN=$1 ;;
-		--policy)
-			[[ $1 == @(cpu-bound|layer2|layer2+3|layer3+4|encap2+3|encap3+4|vlan+srcmac) ]] ||
-				die_usage "--policy $1: want cpu-bound or one of the kernel's, such as layer3+4"
-			POLICY=$1 ;;
-		esac
-		shift
+		count=$((count + 1))
+		WHERE="$option ${given[1]}"
+		option_set "${given[@]}"
 	done
 	[[ $COMMAND == up ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
-	[[ $COMMAND != up ]] || options_complete
+	if [[ $COMMAND == up ]]; then
+		conf_read
+		options_complete
+	fi
+}
+
+# option_set NAME VALUE: as the command line names it, without its dashes
+option_set() {
+	local nic cpu number
+	case $1 in
+	bond)
+		[[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$ ]] || die_usage "$WHERE: not a name for an interface"
+		BOND=$2 ;;
+	slaves)
+		IFS=, read -ra SLAVES <<< "$2"
+		for nic in "${SLAVES[@]}"; do
+			[[ $nic =~ ^[A-Za-z0-9_][A-Za-z0-9_.:+@-]{0,14}$ ]] || die_usage "$WHERE: '$nic' is no name of an interface"
+		done
+		! twice "${SLAVES[@]}" || die_usage "$WHERE: $REPLY is named twice" ;;
+	cpus)
+		cpu=$(list_expand "$2") || die_usage "$WHERE: want a list of CPUs like 0-3,8"
+		read -ra CPUS <<< "$cpu"
+		! twice "${CPUS[@]}" || die_usage "$WHERE: CPU $REPLY is named twice" ;;
+	address)
+		ADDRESS=''
+		if [[ $2 != none ]]; then
+			[[ $2 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "$WHERE: want an IPv4 address with its prefix length like 192.0.2.1/24"
+			for number in ${2//[.\/]/ }; do
+				((10#$number <= 255)) || die_usage "$WHERE: $number is more than 255"
+			done
+			((10#${2#*/} <= 32)) || die_usage "$WHERE: a prefix has at most 32 bits"
+			ADDRESS=$2
+		fi ;;
+	port)
+		PORT=''
+		if [[ $2 != none ]]; then
+			number "$2" 1 65535
+			PORT=$((10#$2))
+		fi ;;
+	base-port)	number "$2" 1 65535; BASE_PORT=$((10#$2)) ;;
+	stride)		number "$2" 1 4096; STRIDE=$((10#$2)) ;;
+	per-core)	number "$2" 1 4096; PER_CORE=$((10#$2)) ;;
+	lacp-timeout)	number "$2" 1 3600; LACP_TIMEOUT=$((10#$2)) ;;
+	firewall-check)	yes_or_no "$2"; FIREWALL_CHECK=$2 ;;
+	smt)		yes_or_no "$2"; SMT=$2 ;;
+	listen)
+		[[ $2 == @(nat|nft|bpf) ]] || die_usage "$WHERE: want nat, nft or bpf"
+		LISTEN=$2 ;;
+	policy)
+		[[ $2 == @(cpu-bound|layer2|layer2+3|layer3+4|encap2+3|encap3+4|vlan+srcmac) ]] ||
+			die_usage "$WHERE: want cpu-bound or one of the kernel's, such as layer3+4"
+		POLICY=$2 ;;
+	config)
+		[[ -r $2 ]] || die_usage "$WHERE: no such file that one could read"
+		CONF=$2 ;;
+	esac
+	GIVEN[$1]=$2
 }
 
 options_complete() {
-	[[ $BOND ]] || die_usage "up: --bond is missing"
-	((${#SLAVES[@]})) || die_usage "up: --slaves is missing"
+	[[ $BOND ]] || missing --bond
+	((${#SLAVES[@]})) || missing --slaves
+	# A file that has both: what turns the service off there needs one line only.
+	[[ ${GIVEN[port]:-} != none || ${GIVEN[base-port]:+x} != x ]] || BASE_PORT=''
 	[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
 	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
 	((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
 	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat or bpf"
-	if ((${#CPUS[@]} == 0)); then
-		read -ra CPUS <<< "$(list_expand "$(< /sys/devices/system/cpu/online)")"
-		CPUS=("${CPUS[@]:0:${#SLAVES[@]}}")
-	fi
-	[[ ! $PORT ]] || ((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
-		die_usage "--base-port $BASE_PORT: the last core's port would be beyond 65535"
 }
 
+missing() {
+	[[ ! -e $CONF ]] || die_usage "$COMMAND: $1 is missing, and $(conf_name "${1#--}")= in $CONF"
+	die_usage "$COMMAND: $1 is missing"
+}
+
+# The per-core ports, of the CPUs that placement() has chosen or config_read() found.
 derive() {
-	local i cpu port ascending=() most=${#CPUS[@]}
-	# CPUs and slaves are dealt like cards, so either may be the shorter list.
-	((most >= ${#SLAVES[@]})) || most=${#SLAVES[@]}
-	for ((i = 0; i < most; i++)); do
-		NIC_CPUS[${SLAVES[i % ${#SLAVES[@]}]}]+=" ${CPUS[i % ${#CPUS[@]}]}"
-	done
+	local i cpu port ascending=()
 	[[ $PORT ]] || return 0
+	((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
+		die_usage "--base-port $BASE_PORT: the last core's port would be beyond 65535"
 	# The service counts its CPUs in ascending order, whatever order they were given in.
 	for cpu in "${CPUS[@]}"; do
 		ascending[cpu]=$cpu
@@ -257,11 +298,13 @@ keep_nic() {
 	done
 	for path in /sys/class/net/"$1"/queues/*; do
 		case ${path##*/} in
-		rx-*) keep rps "$1/${path##*/}" ;;
-		tx-*) keep xps "$1/${path##*/}" ;;
+		rx-*)	keep rps "$1/${path##*/}"
+			keep rfs "$1/${path##*/}" ;;
+		tx-*)	keep xps "$1/${path##*/}"
+			keep xps_rxqs "$1/${path##*/}" ;;
 		esac
 	done
-	[[ ${NIC_CPUS[$1]} != *' '*' '* ]] || keep channels "$1"
+	[[ ${NIC_CPUS[$1]} != *' '* ]] || keep channels "$1"
 	keep link "$1"
 	keep master "$1"
 }
@@ -269,7 +312,7 @@ keep_nic() {
 want_slave() {
 	local cpus
 	read -ra cpus <<< "${NIC_CPUS[$1]}"
-	((${#cpus[@]} == 1)) || want channels "$1" "${#cpus[@]}"
+	((${#cpus[@]} == 1)) || ! now channels "$1" || want channels "$1" "${#cpus[@]}"
 	want master "$1" "$BOND"
 	[[ $POLICY != cpu-bound ]] || want cpus "$1" "$(list_of "${cpus[@]}")"
 }
@@ -279,20 +322,22 @@ want_queues() {
 	local nic=$1 i cpu cpus path queue
 	keep_nic "$nic"	# what appeared with the link
 	read -ra cpus <<< "${NIC_CPUS[$nic]}"
-	nic_irqs "$nic"
+	irq_queues "$nic"
 	((${#IRQS[@]})) || [[ $MODE == check || $DRY_RUN ]] ||
 		die "$nic: no interrupt found for it though it is up; flows need a physical or virtio NIC, not a software device"
 	for i in "${!IRQS[@]}"; do
 		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
-		irq_queue "${IRQS[i]}"
-		want irq "$nic/$i" "${cpus[REPLY % ${#cpus[@]}]}"
+		want irq "$nic/$i" "${cpus[QUEUES[i] % ${#cpus[@]}]}"
 	done
 	for path in /sys/class/net/"$nic"/queues/*; do
 		queue=${path##*/}
 		cpu=${cpus[${queue#*-} % ${#cpus[@]}]}
 		case $queue in
-		rx-*)	! now rps "$nic/$queue" || want rps "$nic/$queue" 0 ;;
-		tx-*)	if now xps "$nic/$queue"; then
+		rx-*)	! now rps "$nic/$queue" || want rps "$nic/$queue" 0
+			! now rfs "$nic/$queue" || want rfs "$nic/$queue" 0 ;;
+		tx-*)	# A map by receive queue goes before that by CPU.
+			! now xps_rxqs "$nic/$queue" || want xps_rxqs "$nic/$queue" 0
+			if now xps "$nic/$queue"; then
 				list_mask "$cpu"
 				want xps "$nic/$queue" "$REPLY"
 			fi ;;
@@ -345,14 +390,27 @@ need_root() {
 	((EUID == 0)) || die "$COMMAND: $1, and user $(id -un) may not; run it as root${2:-}"
 }
 
+# Options whose default comes from the machine, and which were not given: what an
+# earlier run found there stays. As an expression for grep.
+not_given() {
+	local name names=none
+	for name in cpus policy; do
+		[[ ${GIVEN[$name]+x} ]] || names+="|${name^^}"
+	done
+	echo "$names"
+}
+
 command_up() {
 	local asked other
 	asked=$(config_text)
 	journal_read
 	if config_read; then
-		other=$(grep -vxF -f <(echo "$asked") <(config_text) | paste -sd' ') || true
+		other=$(grep -vxF -f <(echo "$asked") <(config_text) | grep -vE "^($(not_given))=" | paste -sd' ') || true
 		[[ ! $other ]] ||
 			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
+	else
+		policy_default
+		placement
 	fi
 	FIXED_IRQS='' IRQS_LATER=''	# found anew
 	derive

@@ -19,7 +19,7 @@ check_all() {
 		check_ports
 		[[ $LISTEN != nft ]] || check_table
 		# With bpf packets have the public port all the way.
-		[[ ! $FIREWALL_CHECK || $LISTEN == bpf ]] || check_firewall
+		[[ $FIREWALL_CHECK == no || $LISTEN == bpf ]] || check_firewall
 	fi
 	check_irqbalance
 }
@@ -81,19 +81,24 @@ check_nic() {	# sees addresses and routes of check_nics
 }
 
 check_cpus() {
-	local cpu online nic max queues
-	online=$(< /sys/devices/system/cpu/online)
+	local cpu online nic queues=''
+	read_file "$SYS/devices/system/cpu/online"
+	online=$REPLY
 	for cpu in "${CPUS[@]}"; do
 		list_has "$online" "$cpu" || die "--cpus: CPU $cpu is not there, $online are online; choose among those"
 	done
+	if placement_cpuset; then
+		for cpu in "${CPUS[@]}"; do
+			list_has "$REPLY" "$cpu" ||
+				die "--cpus: CPU $cpu is outside of $REPLY, on which services may run by $CPUSET_FILE; choose among those, or widen that cpuset"
+		done
+	fi
+	((${#LEFT_OVER[@]})) || return 0
 	for nic in "${SLAVES[@]}"; do
-		queues=$(wc -w <<< "${NIC_CPUS[$nic]}")
-		((queues > 1)) || continue
-		ethtool_combined "$nic" 'Pre-set maximums' || REPLY=1
-		max=$REPLY
-		((max >= queues)) ||
-			die "--cpus: ${#CPUS[@]} CPUs for ${#SLAVES[@]} NICs, but $nic has $max combined queue(s) by 'ethtool -l $nic' and would need $queues; give at most as many CPUs as NICs, or NICs with more queues"
+		nic_queues "$nic"
+		queues+=", $nic has $REPLY combined queue(s)"
 	done
+	die "--cpus: ${#CPUS[@]} CPUs for ${#SLAVES[@]} NICs, but ${queues#, } by 'ethtool -l', so none for CPU $(list_of "${LEFT_OVER[@]}"); give at most as many CPUs as there are queues"
 }
 
 check_mtu() {
@@ -112,17 +117,37 @@ check_bond() {
 }
 
 check_kernel() {
-	local parameters
 	module_known bonding || die "bonding: no such module for kernel $RELEASE; install the package with this kernel's modules"
-	if [[ $POLICY == cpu-bound ]]; then
-		parameters=$(modinfo -F parm bonding 2>/dev/null)
-		[[ $parameters == *cpu-bound* ]] ||
-			die "bonding: this module for kernel $RELEASE knows no policy cpu-bound; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
-	fi
+	[[ ! $POLICY_LACKS ]] ||
+		warn "${POLICY_LACKS%%;*}; the bond gets layer3+4, which lets answers leave by any NIC; for cpu-bound ${POLICY_LACKS#*; }"
+	[[ $POLICY != cpu-bound ]] || policy_known || die "$REPLY, or give --policy layer3+4"
 	if [[ $PORT && $LISTEN == nat ]]; then
 		module_known nf_flowpar ||
 			die "nf_flowpar: no such module for kernel $RELEASE; build it with make -C /lib/modules/$RELEASE/build M=\$PWD modules modules_install, or give --listen nft"
 	fi
+}
+
+# policy_known: does bonding know cpu-bound? If not, why and what to do goes into REPLY.
+policy_known() {
+	local parameters
+	get_module bonding
+	if [[ $REPLY == loaded && -r /proc/kallsyms ]]; then
+		REPLY="bonding: the loaded module knows no policy cpu-bound; load the patched one (see kernel-patches/)"
+		grep -qw bond_cpu_bound_prepare /proc/kallsyms
+		return
+	fi
+	parameters=$(modinfo -F parm bonding 2>/dev/null) || true
+	REPLY="bonding: this module for kernel $RELEASE knows no policy cpu-bound; boot the patched kernel (see kernel-patches/)"
+	[[ $parameters == *cpu-bound* ]]
+}
+
+# Nobody asked for a policy: the best there is, said in check_kernel if it is the next best.
+POLICY_LACKS=''
+policy_default() {
+	[[ ! $POLICY ]] || return 0
+	POLICY=cpu-bound
+	policy_known && return
+	POLICY_LACKS=$REPLY POLICY=layer3+4
 }
 
 module_known() {

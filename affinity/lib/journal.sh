@@ -133,7 +133,7 @@ undo_all() {
 	rmdir --ignore-fail-on-non-empty "$STATE"	# flowparctl run keeps its templates there
 }
 
-# --- what up was asked for ----------------------------------------------------
+# --- what up was asked for, and where it put it ----------------------------------------------------
 
 CONFIG_NAMES=(BOND SLAVES CPUS ADDRESS PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
 
@@ -146,16 +146,27 @@ config_text() {
 }
 
 config_write() {	# config_write begun|complete
-	{ config_text; printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS"; } > "$CONFIG.new"
+	local nic placed=''
+	for nic in "${SLAVES[@]}"; do
+		placed+=" $nic:$(comma ${NIC_CPUS[$nic]})"
+	done
+	{
+		config_text
+		printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS" "PLACED=${placed# }"
+	} > "$CONFIG.new"
 	mv "$CONFIG.new" "$CONFIG"
 }
 
 config_read() {
-	local name value
+	local name value nic
 	[[ -r $CONFIG ]] || return 1
 	while IFS='=' read -r name value; do
 		case $name in
 		SLAVES|CPUS) read -ra "${name?}" <<< "$value" ;;
+		PLACED)	# eth0:0,2 eth1:1
+			for nic in $value; do
+				NIC_CPUS[${nic%:*}]=${nic##*:} NIC_CPUS[${nic%:*}]=${NIC_CPUS[${nic%:*}]//,/ }
+			done ;;
 		*) printf -v "$name" %s "$value" ;;
 		esac
 	done < "$CONFIG"

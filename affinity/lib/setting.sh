@@ -40,15 +40,37 @@ irq_name() {
 	done
 }
 
-# irq_queue IRQ: the queue it serves, into REPLY, by the names that drivers give:
-# virtio0-input.3, eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci. All others: 0.
+# irq_queue NIC IRQ: the queue it serves, into REPLY, by the names that drivers give:
+# virtio0-input.3, eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci, mlx4-3@pci, eth0-3 and
+# "eth0 (queue 3)"; fails for all others.
 irq_queue() {
-	irq_name "$1"
-	if [[ ${REPLY,,} =~ (input|output|rx|tx|comp|queue|q)[-._]?([0-9]+) ]]; then
+	irq_name "$2"
+	REPLY=${REPLY/"$1"/}	# enp3s0f1q2 is no queue 2
+	if [[ ${REPLY,,} =~ (input|output|rx|tx|comp|completion|queue|ring|blk|fp|q)[-._\ ]?([0-9]+) ||
+			$REPLY =~ ^(mlx4)?-([0-9]+)(@|$) ]]; then
 		REPLY=${BASH_REMATCH[2]}
 	else
-		REPLY=0
+		REPLY=''
+		return 1
 	fi
+}
+
+# irq_queues NIC: its interrupts into IRQS, and the queue that each serves into QUEUES.
+# Among others that have a queue's name one that has none is for the link or the
+# configuration, so for the first. Where none has, they are taken for the queues'.
+irq_queues() {
+	local i named=''
+	nic_irqs "$1"
+	QUEUES=()
+	for i in "${!IRQS[@]}"; do
+		if irq_queue "$1" "${IRQS[i]}"; then
+			named=yes
+		else
+			REPLY=0
+		fi
+		QUEUES+=("$REPLY")
+	done
+	[[ $named ]] || QUEUES=("${!IRQS[@]}")
 }
 
 # --- modules ------------------------------------------------------------------
@@ -242,6 +264,18 @@ set_rps() {
 	must_put "$2" "$REPLY"
 }
 
+# Receive flow steering does so too, with a table for each queue. Changing the number of
+# queues throws table and maps away.
+get_rfs() {
+	queue_file "$1" rps_flow_cnt
+	read_file "$REPLY"
+}
+
+set_rfs() {
+	queue_file "$1" rps_flow_cnt
+	must_put "$2" "$REPLY"
+}
+
 # Transmit steering: the kernel answers ENOENT on a NIC with a single queue.
 get_xps() {
 	queue_file "$1" xps_cpus
@@ -250,6 +284,16 @@ get_xps() {
 
 set_xps() {
 	queue_file "$1" xps_cpus
+	must_put "$2" "$REPLY"
+}
+
+get_xps_rxqs() {
+	queue_file "$1" xps_rxqs
+	read_file "$REPLY" && list_mask_short "$REPLY"
+}
+
+set_xps_rxqs() {
+	queue_file "$1" xps_rxqs
 	must_put "$2" "$REPLY"
 }
 
