@@ -61,6 +61,7 @@ packages() {	# GROUP PACKAGE WHY
 	test   pahole             structure layouts, stock against patched
 	test   socat              TCP in the kernel selftest
 	test   busybox            a small server for the set-up's tests
+	test   irqbalance         what setup-flowpar.sh keeps off the NICs' interrupts
 	test   git                which files the style test looks at
 	deb    dpkg-dev           packs the kernel
 	deb    debhelper          packs the kernel
@@ -106,7 +107,7 @@ if ! { apt-get update && $line; } > "$log" 2>&1; then
 	exit 1
 fi
 if [[ -d /run/systemd/system ]]; then
-	for package in lighttpd nginx; do
+	for package in lighttpd nginx irqbalance; do
 		[[ " ${missing[*]} " != *" $package "* ]] || systemctl -q disable "$package" >> "$log" 2>&1 || true
 	done
 fi

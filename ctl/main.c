@@ -10,11 +10,13 @@
 #include <string.h>
 
 #include "command.h"
+#include "irqbalance.h"
 #include "report.h"
 #include "run.h"
 #include "service.h"
 #include "stats.h"
 #include "top.h"
+#include "watch.h"
 
 static const struct command *const commands[] = {
 	&service_add,
@@ -23,6 +25,8 @@ static const struct command *const commands[] = {
 	&stats,
 	&top,
 	&run,
+	&irqbalance,
+	&watch,
 };
 
 #define N_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
