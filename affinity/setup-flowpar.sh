@@ -29,12 +29,14 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$HERE/lib/check.sh"
 . "$HERE/lib/lacp.sh"
 . "$HERE/lib/report.sh"
+. "$HERE/lib/watch.sh"
+. "$HERE/lib/export.sh"
 
 # What the administrator asks for.
 BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
 LISTEN=nat POLICY=''
 RELEASE=$(uname -r)
-LACP_TIMEOUT=10 FIREWALL_CHECK=yes SMT=no
+LACP_TIMEOUT=10 FIREWALL_CHECK=yes SMT=no ADOPT=no
 declare -A GIVEN=()	# names of the above that the command line or the file has
 
 # What follows from that, and from the machine (derive, check_mtu).
@@ -44,25 +46,35 @@ PORTS=() PORTS_LIST=''	# all per-core ports
 MTU=''			# of the slaves, so of the bond
 
 # How the run goes.
-MODE=apply		# or check: configuration() only compares
+MODE=apply		# check: configuration() only compares; mend: what can be set is
 STAGE=''		# how far an earlier up came: begun or complete
 FIXED_IRQS=''		# irq settings that the kernel does not let us set, but right
+FIXED_CHANNELS=''	# NICs whose driver does not let us set the number of queues
 DRIFTS=0
 ROLL_BACK=''
 
 usage() {
 	cat <<'END'
 usage: setup-flowpar.sh up --bond NAME --slaves NIC,NIC,... [option]...
-       setup-flowpar.sh down | status | verify
+       setup-flowpar.sh up --adopt --bond NAME [option]...
+       setup-flowpar.sh down | status | verify | watch
+       setup-flowpar.sh export networkd | ifupdown [--to DIR] [option]...
 
 up      makes an 802.3ad bond of the slaves with transmit policy cpu-bound, gives
         each NIC's interrupts to a core, and sets up the service; again: mends drift
 down    brings back everything that up changed, wherever up or down stopped
 status  shows the bond, its slaves and the service
-verify  compares every setting with what up set and names the command that mends it
+verify  compares every setting with what up set; says why it may differ, and the
+        command that mends it
+watch   waits for events (a link up, a driver reloaded, queues changed, a CPU or
+        irqbalance started) and mends what verify would name, until it is ended
+export  writes configuration with which systemd-networkd or ifupdown makes the bond at
+        boot, and up --adopt the rest; to standard output, or to files below DIR
 
   --config FILE        options that are not given here, NAME=VALUE a line
                        (/etc/flowpar/flowpar.conf, if that is there)
+  --adopt              take over a bond that is there (802.3ad or balance-xor), with its
+                       addresses and routes, without taking its links down; --no-adopt
   --cpus LIST          CPUs, dealt to the slaves in turn, to those on their NUMA node first
                        (for each slave a core of its node, for one with several queues more)
   --smt                without --cpus: both threads of a core; --no-smt: one
@@ -112,26 +124,38 @@ yes_or_no() {
 
 options() {
 	local count=0 option given=() WHERE
+	if [[ $COMMAND == export ]]; then
+		[[ ${1:-} == @(networkd|ifupdown) ]] || die_usage "export ${1:-}: want networkd or ifupdown"
+		EXPORT_FOR=$1
+		shift
+	fi
 	while (($#)); do
 		option=$1
 		shift
 		case $option in
 		--dry-run) DRY_RUN=yes; continue ;;
 		-h|--help) usage; exit ;;
-		--firewall-check|--smt)		given=("${option#--}" yes) ;;
-		--no-firewall-check|--no-smt)	given=("${option#--no-}" no) ;;
+		--firewall-check|--smt|--adopt)	given=("${option#--}" yes) ;;
+		--no-firewall-check|--no-smt|--no-adopt) given=("${option#--no-}" no) ;;
 		--bond|--slaves|--cpus|--address|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout|--config)
 			(($#)) || die_usage "$option: wants a value"
 			given=("${option#--}" "$1")
 			shift ;;
+		--to)
+			[[ $COMMAND == export ]] || die_usage "$option: is for export"
+			(($#)) || die_usage "$option: wants a value"
+			[[ -d $1 ]] || die_usage "--to $1: no such directory"
+			EXPORT_TO=$(realpath "$1")
+			shift
+			continue ;;
 		*) die_usage "$option: unknown option" ;;
 		esac
 		count=$((count + 1))
 		WHERE="$option ${given[1]}"
 		option_set "${given[@]}"
 	done
-	[[ $COMMAND == up ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
-	if [[ $COMMAND == up ]]; then
+	[[ $COMMAND == @(up|export) ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
+	if [[ $COMMAND == @(up|export) ]]; then
 		conf_read
 		options_complete
 	fi
@@ -176,6 +200,7 @@ option_set() {
 	lacp-timeout)	number "$2" 1 3600; LACP_TIMEOUT=$((10#$2)) ;;
 	firewall-check)	yes_or_no "$2"; FIREWALL_CHECK=$2 ;;
 	smt)		yes_or_no "$2"; SMT=$2 ;;
+	adopt)		yes_or_no "$2"; ADOPT=$2 ;;
 	listen)
 		[[ $2 == @(nat|nft|bpf) ]] || die_usage "$WHERE: want nat, nft or bpf"
 		LISTEN=$2 ;;
@@ -192,7 +217,8 @@ option_set() {
 
 options_complete() {
 	[[ $BOND ]] || missing --bond
-	((${#SLAVES[@]})) || missing --slaves
+	((${#SLAVES[@]})) || [[ $ADOPT == yes && $COMMAND == up ]] || missing --slaves
+	[[ $ADOPT == no || ! $ADDRESS || $COMMAND == export ]] || die_usage "--address $ADDRESS: the bond that --adopt takes over keeps those it has; leave this out"
 	# A file that has both: what turns the service off there needs one line only.
 	[[ ${GIVEN[port]:-} != none || ${GIVEN[base-port]:+x} != x ]] || BASE_PORT=''
 	[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
@@ -231,32 +257,46 @@ derive() {
 # --- what up sets, in its order; verify walks the same way ----------------------
 
 configuration() {
-	local nic
+	local nic there=()
 	want_module bonding
 	[[ ! $PORT ]] || want_listen_modules
+	if [[ $ADOPT == yes ]]; then
+		keep option "$BOND/xmit_hash_policy"
+		want option "$BOND/xmit_hash_policy" "$POLICY"
+	else
+		want_bond
+	fi
+	for nic in "${SLAVES[@]}"; do
+		case $MODE in
+		check)	verify_slave "$nic" || continue ;;
+		mend)	mend_can "$nic" || continue ;;
+		esac
+		there+=("$nic")
+		keep_nic "$nic"
+		want_slave "$nic"
+	done
+	[[ $ADOPT == yes ]] || want link "$BOND" up
+	want_bans
+	# Now: opening a NIC requests its interrupts anew and may forget their CPU.
+	for nic in "${there[@]}"; do
+		want_queues "$nic"
+	done
+	case $MODE in
+	check)	verify_lacp ;;
+	apply)	[[ $DRY_RUN || $ADOPT == yes ]] || lacp_wait ;;
+	esac
+	# Last what brings traffic.
+	[[ ! $PORT ]] || want_service
+	[[ ! $ADDRESS ]] || want address "$BOND" "$ADDRESS"
+}
+
+want_bond() {
 	keep bond "$BOND"
 	want bond "$BOND" 802.3ad
 	want option "$BOND/miimon" 100
 	want option "$BOND/lacp_rate" fast
 	want option "$BOND/xmit_hash_policy" "$POLICY"
 	[[ ! $MTU ]] || want mtu "$BOND" "$MTU"
-	for nic in "${SLAVES[@]}"; do
-		keep_nic "$nic"
-		want_slave "$nic"
-	done
-	want link "$BOND" up
-	# Now: opening a NIC requests its interrupts anew and may forget their CPU.
-	for nic in "${SLAVES[@]}"; do
-		want_queues "$nic"
-	done
-	if [[ $MODE == check ]]; then
-		verify_lacp
-	elif [[ ! $DRY_RUN ]]; then
-		lacp_wait
-	fi
-	# Last what brings traffic.
-	[[ ! $PORT ]] || want_service
-	[[ ! $ADDRESS ]] || want address "$BOND" "$ADDRESS"
 }
 
 # want_module NAME: with everything that it needs, each on its own, so that down
@@ -291,7 +331,7 @@ want_listen_modules() {
 # are requested with them.
 keep_nic() {
 	local i path
-	[[ $MODE == apply ]] || return 0
+	[[ $MODE != check ]] || return 0
 	nic_irqs "$1"
 	for i in "${!IRQS[@]}"; do
 		keep irq "$1/$i"
@@ -305,15 +345,20 @@ keep_nic() {
 		esac
 	done
 	[[ ${NIC_CPUS[$1]} != *' '* ]] || keep channels "$1"
-	keep link "$1"
-	keep master "$1"
+	if [[ $ADOPT == yes ]]; then
+		[[ $POLICY != cpu-bound ]] || keep cpus "$1"
+	else
+		keep link "$1"
+		keep master "$1"
+	fi
 }
 
 want_slave() {
 	local cpus
 	read -ra cpus <<< "${NIC_CPUS[$1]}"
-	((${#cpus[@]} == 1)) || ! now channels "$1" || want channels "$1" "${#cpus[@]}"
-	want master "$1" "$BOND"
+	((${#cpus[@]} == 1)) || [[ " $FIXED_CHANNELS " == *" $1 "* ]] || ! now channels "$1" ||
+		want channels "$1" "${#cpus[@]}"
+	[[ $ADOPT == yes ]] || want master "$1" "$BOND"
 	[[ $POLICY != cpu-bound ]] || want cpus "$1" "$(list_of "${cpus[@]}")"
 }
 
@@ -323,10 +368,11 @@ want_queues() {
 	keep_nic "$nic"	# what appeared with the link
 	read -ra cpus <<< "${NIC_CPUS[$nic]}"
 	irq_queues "$nic"
-	((${#IRQS[@]})) || [[ $MODE == check || $DRY_RUN ]] ||
+	((${#IRQS[@]})) || [[ $MODE != apply || $DRY_RUN ]] ||
 		die "$nic: no interrupt found for it though it is up; flows need a physical or virtio NIC, not a software device"
 	for i in "${!IRQS[@]}"; do
 		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
+		[[ $MODE == apply ]] || is_online "${cpus[QUEUES[i] % ${#cpus[@]}]}" "$nic/$i" || continue
 		want irq "$nic/$i" "${cpus[QUEUES[i] % ${#cpus[@]}]}"
 	done
 	for path in /sys/class/net/"$nic"/queues/*; do
@@ -345,6 +391,33 @@ want_queues() {
 	done
 }
 
+# is_online CPU IRQ-OBJECT: no interrupt can go to a CPU that is not; the event of its coming
+# back mends that.
+is_online() {
+	read_file /sys/devices/system/cpu/online && ! list_has "$REPLY" "$1" || return 0
+	[[ $MODE != check ]] ||
+		drift "irq $2" "set to CPU $1, which is offline, so it is elsewhere" "echo 1 > /sys/devices/system/cpu/cpu$1/online && setup-flowpar.sh up"
+	return 1
+}
+
+# irqbalance goes on balancing, but not these. All bans in one request, since it reads the
+# machine anew after each.
+want_bans() {
+	local nic irq ours=() free=()
+	irqbalance_pid || return 0
+	irqbalance_banned || { [[ $MODE == apply ]] || check_irqbalance; return 0; }
+	for nic in "${SLAVES[@]}"; do
+		nic_irqs "$nic"
+		ours+=("${IRQS[@]}")
+	done
+	for irq in "${ours[@]}"; do
+		now ban "$irq"
+		[[ $REPLY == yes ]] || free+=("$irq")
+		keep ban "$irq"
+	done
+	((${#free[@]} == 0)) || want bans "$(list_of "${free[@]}")" yes
+}
+
 want_service() {
 	case $LISTEN in
 	nat)
@@ -354,7 +427,7 @@ want_service() {
 		keep table flowpar
 		want table flowpar "$(nft_table | one_line)" ;;
 	bpf)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
-		[[ $MODE == apply ]] || verify_bpf ;;
+		[[ $MODE != check ]] || verify_bpf ;;
 	esac
 }
 
@@ -394,7 +467,7 @@ need_root() {
 # earlier run found there stays. As an expression for grep.
 not_given() {
 	local name names=none
-	for name in cpus policy; do
+	for name in cpus policy slaves; do
 		[[ ${GIVEN[$name]+x} ]] || names+="|${name^^}"
 	done
 	echo "$names"
@@ -409,10 +482,11 @@ command_up() {
 		[[ ! $other ]] ||
 			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
 	else
+		[[ $ADOPT == no || ${#SLAVES[@]} != 0 ]] || adopt_slaves
 		policy_default
 		placement
 	fi
-	FIXED_IRQS='' IRQS_LATER=''	# found anew
+	FIXED_IRQS='' FIXED_CHANNELS='' IRQS_LATER=''	# found anew
 	derive
 	check_all
 	if [[ ! $DRY_RUN ]]; then
@@ -462,7 +536,7 @@ main() {
 	COMMAND=$1
 	shift
 	case $COMMAND in
-	up|down|status|verify) options "$@" ;;
+	up|down|status|verify|watch|export) options "$@" ;;
 	-h|--help|help) usage; exit ;;
 	*) die_usage "$COMMAND: unknown command" ;;
 	esac

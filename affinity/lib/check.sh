@@ -9,6 +9,7 @@ ours() { [[ ${KEPT[$*]+x} ]]; }
 
 check_all() {
 	check_tools
+	[[ $ADOPT == no ]] || check_adopted_bond
 	check_nics
 	check_cpus
 	check_mtu
@@ -47,8 +48,69 @@ check_nics() {
 	mapfile -t routes < <(ip -o -4 route show table all; ip -o -6 route show table all 2>/dev/null)
 	for nic in "${SLAVES[@]}"; do
 		[[ -d /sys/class/net/$nic ]] || die "$nic: no such network interface; see ip link"
-		ours master "$nic" || check_nic "$nic"
+		if [[ $ADOPT == yes ]]; then
+			check_adopted_nic "$nic"
+		elif ! ours master "$nic"; then
+			check_nic "$nic"
+			check_manager "$nic" "leave it out of --slaves"
+		fi
 	done
+}
+
+check_adopted_nic() {
+	get_master "$1"
+	[[ $REPLY == "$BOND" ]] ||
+		die "$1: not a slave of $BOND, which has $(< "/sys/class/net/$BOND/bonding/slaves"); --adopt takes a bond as it is, so put it in first, or leave it out of --slaves"
+	nic_irqs "$1"
+	((${#IRQS[@]})) || die "$1: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
+}
+
+# adopt_slaves: all that the bond has
+adopt_slaves() {
+	check_adopted_bond
+	read -ra SLAVES < "/sys/class/net/$BOND/bonding/slaves" || true
+	((${#SLAVES[@]})) || die "$BOND: has no slaves; --adopt takes a bond as it is, so give it some first"
+}
+
+check_adopted_bond() {
+	get_bond "$BOND"
+	case $REPLY in
+	802.3ad|balance-xor) ;;
+	absent)	die "$BOND: no such bond to take over; see ip link, or leave --adopt out to make one" ;;
+	*)	die "$BOND: is in mode $REPLY, where no policy chooses the slave; --adopt takes over 802.3ad and balance-xor" ;;
+	esac
+}
+
+# check_manager INTERFACE OR-ELSE: whatever else configures it would undo what up does
+check_manager() {
+	local index file line
+	read_file "/sys/class/net/$1/ifindex" || return 0
+	index=$REPLY
+	file=/run/systemd/netif/links/$index
+	if manager_runs systemd-network && [[ -r $file ]]; then
+		line=$(sed -n 's/^NETWORK_FILE=//p' "$file")
+		[[ ! $line ]] || grep -qx ADMIN_STATE=unmanaged "$file" ||
+			die "$1: systemd-networkd configures it by $line; $(manager_remedy networkd), or $2 and give it Unmanaged=yes there"
+	fi
+	file=/run/NetworkManager/devices/$index
+	if manager_runs NetworkManager && grep -qsx 'managed=\(true\|1\)' "$file"; then
+		die "$1: NetworkManager manages it; take it away with 'nmcli device set $1 managed no', or let NetworkManager make the bond and give --adopt"
+	fi
+	file=/run/network/ifstate
+	! grep -qs "^$1=" "$file" ||
+		die "$1: ifupdown has brought it up; take it back with 'ifdown $1', or $(manager_remedy ifupdown)"
+}
+
+manager_remedy() {
+	echo "let it make the bond (setup-flowpar.sh export $1 writes what it needs) and give --adopt"
+}
+
+manager_runs() {	# manager_runs COMM: as the kernel cuts it, 15 characters
+	local comm
+	for comm in /proc/[0-9]*/comm; do
+		read_file "$comm" && [[ $REPLY == "$1" ]] && return
+	done
+	return 1
 }
 
 check_nic() {	# sees addresses and routes of check_nics
@@ -103,6 +165,7 @@ check_cpus() {
 
 check_mtu() {
 	local nic
+	[[ $ADOPT == no ]] || return 0
 	for nic in "${SLAVES[@]}"; do
 		ours master "$nic" && continue
 		get_mtu "$nic"
@@ -112,8 +175,20 @@ check_mtu() {
 }
 
 check_bond() {
+	if [[ $ADOPT == yes ]]; then
+		check_adopted_bond
+		check_adopted_lacp
+		return
+	fi
 	[[ ! -e /sys/class/net/$BOND ]] || ours bond "$BOND" ||
 		die "$BOND: already exists; remove it with 'ip link del $BOND', or give another name with --bond"
+}
+
+# It serves as it is: no reason to refuse.
+check_adopted_lacp() {
+	local fault
+	get_bond "$BOND"
+	[[ $REPLY != 802.3ad ]] || ! fault=$(lacp_fault) || warn "$fault"
 }
 
 check_kernel() {
@@ -237,30 +312,39 @@ check_firewall() {
 	die "firewall: chain $chain would drop the per-core ports; let them in with: $rule"
 }
 
-# Asked again at the end of up if a NIC had no interrupts before it was up.
+# An irqbalance that can be told will be (want_bans). Asked again at the end of up if a NIC
+# had no interrupts before it was up.
 check_irqbalance() {
-	local comm pid nic have banned=''
-	for comm in /proc/[0-9]*/comm; do
-		read_file "$comm" || continue
-		[[ $REPLY == irqbalance ]] || continue
-		pid=${comm#/proc/} pid=${pid%/comm}
-		for nic in "${SLAVES[@]}"; do
-			nic_irqs "$nic"
-			((${#IRQS[@]})) || {
-				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; which those are is known, and said, once $nic is up"
-				# shellcheck disable=SC2034	# read by up
-				IRQS_LATER=yes
-				return
-			}
-			banned+=$(printf ' --banirq=%s' "${IRQS[@]}")
-		done
-		# All our interrupts banned on its command line: it keeps its hands off.
-		have=" $(tr '\0' ' ' < "/proc/$pid/cmdline") "
-		for REPLY in $banned; do
-			[[ $have == *" $REPLY "* ]] || {
-				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; put IRQBALANCE_ARGS=\"${banned# }\" into /etc/default/irqbalance and restart it"
-				return
-			}
-		done
+	local pid nic have banned=''
+	irqbalance_pid || return 0
+	pid=$REPLY
+	! irqbalance_banned || return 0
+	for nic in "${SLAVES[@]}"; do
+		nic_irqs "$nic"
+		((${#IRQS[@]})) || {
+			warn "irqbalance: running (pid $pid), cannot be told to leave the NICs' interrupts alone, and will move them; which those are is known, and said, once $nic is up"
+			# shellcheck disable=SC2034	# read by up
+			IRQS_LATER=yes
+			return
+		}
+		banned+=$(printf ' --banirq=%s' "${IRQS[@]}")
 	done
+	# All our interrupts banned on its command line: it keeps its hands off.
+	have=" $(tr '\0' ' ' < "/proc/$pid/cmdline") "
+	for REPLY in $banned; do
+		[[ $have == *" $REPLY "* ]] || {
+			warn "irqbalance: running (pid $pid), cannot be told to leave the NICs' interrupts alone$(irqbalance_why), and will move them; put IRQBALANCE_ARGS=\"${banned# }\" into /etc/default/irqbalance and restart it"
+			return
+		}
+	done
+}
+
+irqbalance_why() {
+	if ((EUID)); then
+		echo ' (only root may)'
+	elif [[ ! $FLOWPARCTL ]]; then
+		echo ' (flowparctl, which could, was not found)'
+	else
+		echo ' (it has no socket in /run/irqbalance)'
+	fi
 }

@@ -14,6 +14,7 @@ STATE=/run/flowpar
 JOURNAL=$STATE/journal
 CONFIG=$STATE/config
 ENTRIES=()		# the journal's lines
+LOCK_WAIT=3		# seconds
 declare -A KEPT=()	# "KIND OBJECT" -> original value
 declare -A FORESEEN=()	# with --dry-run: what settings would be by now
 
@@ -24,7 +25,7 @@ journal_lock() {
 		mkdir -p "$STATE"
 		exec {LOCK}< "$STATE"
 		# Not at once: the last command of a killed run may still hold it for a moment.
-		flock -w 3 "$LOCK" ||
+		flock -w "$LOCK_WAIT" "$LOCK" ||
 			die "$STATE: another setup-flowpar.sh is at work; wait for it to end"
 		[[ ! $STATE -ef /proc/self/fd/$LOCK ]] || return 0
 		exec {LOCK}<&-
@@ -67,7 +68,7 @@ foresee() {
 
 # keep KIND OBJECT: record the original value, the first time only
 keep() {
-	[[ $MODE == apply && ! ${KEPT[$1 $2]+x} ]] || return 0
+	[[ $MODE != check && ! ${KEPT[$1 $2]+x} ]] || return 0
 	now "$1" "$2" || return 0
 	KEPT[$1 $2]=$REPLY
 	[[ ! $DRY_RUN ]] || return 0
@@ -80,16 +81,24 @@ want() {
 	local found
 	now "$1" "$2" || REPLY=absent
 	[[ $REPLY != "$3" ]] || return 0
-	if [[ $MODE == check ]]; then
-		found="set to $3, found $REPLY"
-		((${#found} < 100)) || found='not what up set'
-		# A dry run of the setting prints its commands.
+	found="set to $3, found $REPLY"
+	((${#found} < 100)) || found='not what up set'
+	case $MODE in
+	check)	# A dry run of the setting prints its commands.
 		# shellcheck disable=SC2030
-		drift "$1 $2" "$found" "$(DRY_RUN=yes; "set_$1" "$2" "$3")"
-	else
+		drift "$1 $2" "$found: $(why "$1" "$2")" "$(DRY_RUN=yes; "set_$1" "$2" "$3")" ;;
+	mend)
+		# One that cannot be mended does not keep the others.
+		printf 'setup-flowpar.sh: %s %s: %s: %s\n' "$1" "$2" "$found" "$(why "$1" "$2")"
+		if ("set_$1" "$2" "$3"); then
+			MENDED=$((MENDED + 1))
+		else
+			UNMENDED=$((UNMENDED + 1))
+		fi ;;
+	*)
 		"set_$1" "$2" "$3"
-		foresee "$1" "$2" "$3"
-	fi
+		foresee "$1" "$2" "$3" ;;
+	esac
 }
 
 # drift OBJECT "what was found" COMMANDS: one line of verify
@@ -135,7 +144,7 @@ undo_all() {
 
 # --- what up was asked for, and where it put it ----------------------------------------------------
 
-CONFIG_NAMES=(BOND SLAVES CPUS ADDRESS PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
+CONFIG_NAMES=(BOND SLAVES ADOPT CPUS ADDRESS PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
 
 config_text() {
 	local name
@@ -152,7 +161,7 @@ config_write() {	# config_write begun|complete
 	done
 	{
 		config_text
-		printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS" "PLACED=${placed# }"
+		printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS" "FIXED_CHANNELS=$FIXED_CHANNELS" "PLACED=${placed# }"
 	} > "$CONFIG.new"
 	mv "$CONFIG.new" "$CONFIG"
 }

@@ -20,8 +20,60 @@ command_verify() {
 	echo "setup-flowpar.sh: $BOND: everything is as up set it"
 }
 
+# why KIND OBJECT: how a setting comes to differ from what up set
+why() {
+	local pid
+	case $1 in
+	module)	echo 'somebody took it out' ;;
+	bond)	echo 'somebody deleted it, or took out the bonding module' ;;
+	option)	echo 'somebody set it, or what else configures this bond' ;;
+	mtu)	echo 'somebody set it' ;;
+	link)	echo 'somebody took it down' ;;
+	master)	echo "its driver was reloaded, or somebody took it out of the bond" ;;
+	cpus)	echo 'it left the bond and came back, which forgets the list, or somebody set it' ;;
+	address) echo 'somebody removed it, or made the bond anew' ;;
+	service) echo 'somebody deleted it, or took out nf_flowpar' ;;
+	table)	echo 'somebody changed it, or loaded a firewall that begins with flush ruleset' ;;
+	channels) echo "somebody ran ethtool -L, or its driver was reloaded" ;;
+	rps|rfs) echo 'somebody steers packets to other CPUs, or the queue is new (ethtool -L, driver reload)' ;;
+	xps|xps_rxqs) echo 'the queue is new (ethtool -L, driver reload, link down and up), or somebody set it' ;;
+	bans)	irqbalance_pid && pid=$REPLY
+		echo "irqbalance (pid ${pid:-gone}) was started anew, or the interrupt is new (driver reload), so it may move these" ;;
+	irq)	why_irq "$2" ;;
+	*)	echo 'somebody set it' ;;
+	esac
+}
+
+why_irq() {
+	if irq_of "$1" && irqbalance_pid && pid=$REPLY && irq_of "$1" && ! irqbalance_leaves "$REPLY"; then
+		echo "irqbalance (pid $pid) moves it"
+	else
+		echo 'its driver requested it anew (link down and up, ethtool -L, reload), or somebody set it'
+	fi
+}
+
+irqbalance_leaves() {
+	irqbalance_banned || return 1
+	[[ $BANNED ]] && list_has "$BANNED" "$1"
+}
+
+# verify_slave NIC: is there anything to compare? Not of one that is gone, nor of one that
+# has left a bond that was taken over: only who configures that puts a slave back.
+verify_slave() {
+	get_master "$1" || REPLY=gone
+	case $ADOPT-$REPLY in
+	*-gone)	echo "setup-flowpar.sh: $1: gone: its driver was taken out, or it has another name now; bring it back and run setup-flowpar.sh up" ;;
+	no-*|yes-"$BOND") return 0 ;;
+	*)	echo "setup-flowpar.sh: $1: no slave of $BOND any more: $(why master "$1"); put it back by what configures $BOND, and run setup-flowpar.sh up" ;;
+	esac
+	DRIFTS=$((DRIFTS + 1))
+	return 1
+}
+
 verify_lacp() {
 	local fault
+	get_bond "$BOND"
+	[[ $REPLY != balance-xor ]] || return 0
 	fault=$(lacp_fault) || return 0
 	DRIFTS=$((DRIFTS + 1))
 	echo "setup-flowpar.sh: $fault"

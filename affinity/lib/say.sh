@@ -27,15 +27,22 @@ warn() {
 
 # run COMMAND...
 run() {
+	try "$@" || die "$RAN: failed with \"${SAID%%$'\n'*}\"; mend what that names and run this again"
+}
+
+# try COMMAND...: run, for what may fail; then returns 1, what it said is in SAID
+try() {
 	local word line='' said
 	for word; do
 		[[ $word =~ ^[A-Za-z0-9_./:=,+@%-]+$ ]] || word="'${word//\'/\'\\\'\'}'"
 		line+=" $word"
 	done
-	printf '[#]%s\n' "$line"
+	RAN=${line# }
+	printf '[#] %s\n' "$RAN"
 	[[ ! $DRY_RUN ]] || return 0
 	said=$("$@" 2>&1) && return
-	die "${line# }: failed with \"${said%%$'\n'*}\"; mend what that names and run this again"
+	SAID=$said
+	return 1
 }
 
 # put VALUE FILE: what `echo VALUE > FILE` does, the kernel's answer in PUT_SAID.
