@@ -220,7 +220,7 @@ policy_known() {
 POLICY_LACKS=''
 policy_default() {
 	[[ ! $POLICY ]] || return 0
-	POLICY=cpu-bound
+	POLICY='cpu-bound'
 	policy_known && return
 	POLICY_LACKS=$REPLY POLICY=layer3+4
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # /etc/flowpar/flowpar.conf: the options of up, one NAME=VALUE a line.
 #
 # Read, never sourced: a value is text that option_set() looks at as it looks at the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153
 # export: the bond as systemd-networkd or ifupdown would make it at boot, and what sets
 # the rest up on it.
 #

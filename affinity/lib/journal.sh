@@ -157,7 +157,7 @@ config_text() {
 config_write() {	# config_write begun|complete
 	local nic placed=''
 	for nic in "${SLAVES[@]}"; do
-		placed+=" $nic:$(comma ${NIC_CPUS[$nic]})"
+		placed+=" $nic:${NIC_CPUS[$nic]// /,}"
 	done
 	{
 		config_text

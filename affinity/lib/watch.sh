@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153
 # watch: mend what events have undone. No polling: flowparctl watch sleeps until the
 # kernel tells it of something, and writes one line for a burst of events.
 #

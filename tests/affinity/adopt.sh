@@ -10,24 +10,9 @@
 up=(--adopt --bond bond0 --port 80 --base-port 8000 --cpus 0-1)
 [[ $listen == nat ]] || up+=(--listen nft)
 
-bond() {	# bond MODE...: as an administrator has it
-	local nic
-	ip link add bond0 type bond miimon 50 "$@"
-	for nic in eth0 eth1 eth2; do
-		ip link set "$nic" down
-		ip link set "$nic" master bond0
-	done
-	ip link set bond0 up
-	ip address add "$LAB_SERVER/24" dev bond0
-	ip route add 198.51.100.0/24 via 10.77.0.200 dev bond0
-	echo 3 > /sys/class/net/eth0/queues/rx-0/rps_cpus
-	echo 64 > /sys/class/net/eth1/queues/rx-0/rps_flow_cnt
-	[[ $policy != cpu-bound ]] || echo 1 > /sys/class/net/eth2/bonding_slave/cpus
-}
-
 # How often a carrier went, of each.
 carriers() { grep -H '' /sys/class/net/{bond0,eth0,eth1,eth2}/carrier_changes; }
-routes() { ip address show dev bond0; ip route show; ip link show; cat /proc/net/bonding/bond0 | grep -E 'Slave|Failure|Mode|MII'; }
+routes() { ip address show dev bond0; ip route show; ip link show; grep -E 'Slave|Failure|Mode|MII' /proc/net/bonding/bond0; }
 
 server() {
 	local carried out status was nic
@@ -41,7 +26,7 @@ server() {
 	check_fails 'a bond without slaves' 1 '^setup-flowpar.sh: bond0: has no slaves' setup up "${up[@]}"
 	ip link del bond0
 
-	bond mode 802.3ad lacp_rate fast xmit_hash_policy layer2+3
+	adopted_bond mode 802.3ad lacp_rate fast xmit_hash_policy layer2+3
 	check 'the bond that is to be taken over is up' wait_until 60 lag_ready bond0 3
 	check_fails 'a NIC that is not in it' 1 '^setup-flowpar.sh: lo: not a slave of bond0, which has eth0 eth1 eth2; ' setup up "${up[@]}" --slaves eth0,lo
 	mkdir -p /run/www
@@ -90,7 +75,7 @@ server() {
 
 	# A bond without LACP.
 	ip link del bond0
-	bond mode balance-xor xmit_hash_policy layer2
+	adopted_bond mode balance-xor xmit_hash_policy layer2
 	before=$(snapshot)
 	check 'balance-xor: up' setup up "${up[@]}"
 	check "... policy $policy" grep -q "^$policy " /sys/class/net/bond0/bonding/xmit_hash_policy

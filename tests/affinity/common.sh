@@ -28,8 +28,9 @@ affinity_lab() {
 # no one can put back (counters, tokens drawn at random, times).
 snapshot() {
 	local nic
-	grep -sH '' /proc/irq/*/smp_affinity_list /sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus} \
-		/sys/class/net/*/{flags,mtu,address,tx_queue_len,ifalias} /sys/class/net/bonding_masters
+	grep -sH '' /proc/irq/*/smp_affinity_list /sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus,xps_rxqs} \
+		/sys/class/net/*/{flags,mtu,address,tx_queue_len,ifalias} /sys/class/net/bonding_masters \
+		/sys/class/net/*/bonding_slave/cpus
 	grep -rsH '' /proc/sys/net | grep -vE 'fastopen_key|conntrack_count|stable_secret'
 	ip -d link show
 	ip -d address show
@@ -45,6 +46,7 @@ snapshot() {
 		ethtool -k "$nic"
 	done 2>&1
 	ls -lR /run/flowpar 2>&1
+	[[ ! -d /run/irqbalance ]] || flowparctl irqbalance
 }
 
 # unchanged TEXT: the machine is as it was when $before was taken
@@ -66,6 +68,22 @@ lived_in() {
 	echo 3 > /sys/class/net/eth0/queues/rx-0/rps_cpus
 	echo 1 > "/proc/irq/$(irqs_of eth0 | tail -n 1)/smp_affinity_list"
 	settled eth0
+}
+
+# adopted_bond MODE...: of all NICs, made and addressed by hand as an administrator has it
+adopted_bond() {
+	local nic
+	ip link add bond0 type bond miimon 50 "$@"
+	for nic in eth0 eth1 eth2; do
+		ip link set "$nic" down
+		ip link set "$nic" master bond0
+	done
+	ip link set bond0 up
+	ip address add "$LAB_SERVER/24" dev bond0
+	ip route add 198.51.100.0/24 via 10.77.0.200 dev bond0
+	echo 3 > /sys/class/net/eth0/queues/rx-0/rps_cpus
+	echo 64 > /sys/class/net/eth1/queues/rx-0/rps_flow_cnt
+	[[ $policy != cpu-bound ]] || echo 1 > /sys/class/net/eth2/bonding_slave/cpus
 }
 
 # settled NIC: it is up and its own link-local address is no longer tentative

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: flowpar.conf is read and never run, documents every option, yields to the command line, and an error in it is told with file and line
 # Suite: unit
-# shellcheck disable=SC2119
+# shellcheck disable=SC2031,SC2119
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -58,5 +58,7 @@ said 'its defaults are values that are taken' 1 "$there" --slaves nosuch0 --poli
 for name in $names; do
 	option=--${name,,} option=${option//_/-}
 	check "--help has $option" grep -q -- "$option" <(setup --help)
+	check "... and setup-flowpar(8)" grep -qE "^\.It.* Fl Fl ${option#--}( |\$)" "$repo/docs/man/setup-flowpar.8"
+	check "flowpar.conf(5) has $name" grep -qx ".It Cm $name" "$repo/docs/man/flowpar.conf.5"
 done
 finish

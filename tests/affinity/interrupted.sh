@@ -10,6 +10,20 @@
 
 up=("${slaves[@]}" "${service[@]}")
 every_step=${every_step:-}
+adopted=${adopted:-}
+if [[ $adopted ]]; then
+	up=(--adopt --bond bond0 --port 80 --base-port 8000 --cpus 0-1 --listen "$listen")
+fi
+
+# With adopted: a bond that serves, and an irqbalance, that answers but never looks.
+taken_over() {
+	modprobe bonding max_bonds=0
+	adopted_bond mode 802.3ad lacp_rate fast xmit_hash_policy layer2+3
+	wait_until 60 lag_ready bond0 3
+	mkdir -p /run/irqbalance
+	irqbalance --foreground --interval=3600 --banirq="$(irqs_of eth2 | tail -n 1)" > /run/irqbalance.log 2>&1 &
+	check 'irqbalance answers' wait_until 30 flowparctl irqbalance
+}
 
 # In the tool: count the steps, at the step asked for do what is asked for.
 stop_at() {
@@ -47,7 +61,7 @@ killed() {
 
 server() {
 	local steps step status=0 out
-	lived_in
+	if [[ $adopted ]]; then taken_over; else lived_in; fi
 	before=$(snapshot)
 
 	stopped 0 : up "${up[@]}" > /dev/null
@@ -101,7 +115,7 @@ server() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	affinity_lab ${every_step:+--timeout 3000} ;;
+host)	affinity_lab ${every_step:+--timeout 5000} ;;
 server)	lab-ready; server ;;
 client)	lab-wait server-exit ;;
 esac

@@ -4,7 +4,7 @@
 #
 # irqbalance's own debug output has a line of dashes for each look at the interrupts, a
 # second apart here. That it does move what it may is seen first.
-# shellcheck disable=SC2034,SC2119,SC2317
+# shellcheck disable=SC2034,SC2046,SC2119,SC2317	# numbers
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 

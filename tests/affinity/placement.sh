@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: CPUs go to NICs of their own node first, one thread a core, none that is isolated or outside the services' cpuset
 # Suite: unit
-# shellcheck disable=SC2034	# what is sourced uses them
+# shellcheck disable=SC2034,SC2317	# what is sourced uses and calls them
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 

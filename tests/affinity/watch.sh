@@ -3,7 +3,7 @@
 # Rule: with watch running, a link cut, a link down and up, a driver reload, a CPU that goes and comes and a deleted bond leave verify clean, and down brings all back
 #
 #   client0, client1 -- br0 -- lag0 ==== eth0, eth1 > bond0    e1000e: it requests interrupts when opened
-# shellcheck disable=SC2034,SC2119,SC2317
+# shellcheck disable=SC2034,SC2046,SC2119,SC2317	# numbers
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -54,7 +54,7 @@ server() {
 	mends 'link down and up with RPS' 'rps eth1/rx-0: set to 0, found 3: .*' steer
 	mends 'driver reload' 'master eth1: set to bond0, found none: its driver was reloaded' reload
 	check '... while it is gone verify says so' grep -q '^setup-flowpar.sh: eth1: gone: its driver was taken out' <<< "$gone"
-	same '... its interrupts are on CPU 1 again' 1 "$(cat $(printf '/proc/irq/%s/smp_affinity_list ' $(irqs_of eth1)) | sort -u)"
+	same '... its interrupts are on CPU 1 again' 1 "$(sort -u $(printf '/proc/irq/%s/smp_affinity_list ' $(irqs_of eth1)))"
 	offline
 	check_fails 'a CPU that is offline is named' 1 'irq eth1/[0-9]: set to CPU 1, which is offline.*; mend it with: echo 1 > .*/cpu1/online' setup verify
 	mends 'CPU offline and online' 'irq eth1/[0-9]: set to 1, found|after: .*cpu1' online
