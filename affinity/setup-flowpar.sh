@@ -266,6 +266,7 @@ configuration() {
 	else
 		want_bond
 	fi
+	[[ $MODE != mend || -d /sys/class/net/$BOND/bonding ]] || return 0
 	for nic in "${SLAVES[@]}"; do
 		case $MODE in
 		check)	verify_slave "$nic" || continue ;;
@@ -348,6 +349,7 @@ keep_nic() {
 	if [[ $ADOPT == yes ]]; then
 		[[ $POLICY != cpu-bound ]] || keep cpus "$1"
 	else
+		keep mtu "$1"	# a bond gives back only what the NIC had when it was put in last
 		keep link "$1"
 		keep master "$1"
 	fi
@@ -358,7 +360,10 @@ want_slave() {
 	read -ra cpus <<< "${NIC_CPUS[$1]}"
 	((${#cpus[@]} == 1)) || [[ " $FIXED_CHANNELS " == *" $1 "* ]] || ! now channels "$1" ||
 		want channels "$1" "${#cpus[@]}"
-	[[ $ADOPT == yes ]] || want master "$1" "$BOND"
+	if [[ $ADOPT == no ]]; then
+		want master "$1" "$BOND"
+		want link "$1" up
+	fi
 	[[ $POLICY != cpu-bound ]] || want cpus "$1" "$(list_of "${cpus[@]}")"
 }
 

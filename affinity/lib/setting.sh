@@ -201,7 +201,8 @@ set_master() {
 	else
 		now link "$1" || REPLY=down
 		[[ $REPLY == down ]] || run ip link set "$1" down
-		run ip link set "$1" master "$2"
+		run ip link set "$1" master "$2"	# which opens it
+		foresee link "$1" up
 	fi
 }
 
