@@ -125,9 +125,9 @@ server() {
 
 	# The timer's interrupt is one that the kernel does not let move.
 	check_fails 'an interrupt that cannot move, on the right CPU: said, and lived with' 0 \
-		'irq 0 \(eth0\): the kernel refuses to set it with "[^"]+", but it is on CPU 0 as wanted' fixed_irq 0
+		'irq 0 \(eth0\): the kernel refuses to set it with "[^"]+" \(a managed interrupt: .*\), but it is on CPU 0 as wanted' fixed_irq 0
 	check_fails 'on a wrong CPU: an error' 1 \
-		'irq 0 \(eth0\): the kernel refuses CPU 1 with "[^"]+", it stays on CPU 0; deal this NIC' fixed_irq 1
+		'irq 0 \(eth0\): the kernel refuses CPU 1 with "[^"]+" \(a managed interrupt: .*\), it stays on CPU 0; deal this NIC' fixed_irq 1
 
 	irqbalance_runs
 	check 'a running irqbalance is told of, with the remedy' \
