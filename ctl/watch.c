@@ -330,66 +330,98 @@ static void on_inotify(int fd)
 
 /* --- the loop --------------------------------------------------------------------- */
 
-enum { ROUTE, ETHTOOL, UEVENT, FILES, OUTPUT, N_FDS };
-
-static int watch_run(char **operands)
-{
-	unsigned int groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR;
-	uint64_t first = 0, last = 0, until, now;
+static struct {
 	struct mnl_socket *route, *ethtool, *uevent;
-	struct pollfd fds[N_FDS];
+	int files;
+} in = { .files = -1 };
+
+static bool listen_all(void)
+{
 	size_t i;
+
+	in.route = listen_on(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR);
+	in.ethtool = listen_ethtool();
+	in.uevent = listen_on(NETLINK_KOBJECT_UEVENT, UEVENT_GROUP);
+	in.files = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (!in.route || !in.ethtool || !in.uevent)
+		return false;
+	if (in.files < 0 || inotify_add_watch(in.files, "/run", IN_CREATE | IN_ONLYDIR) < 0) {
+		report("/run", "cannot be watched: %s", strerror(errno));
+		return false;
+	}
+	for (i = 0; i < N_PLACES; i++)
+		look(in.files, i);
+	return true;
+}
+
+static void close_all(void)
+{
+	if (in.route)
+		mnl_socket_close(in.route);
+	if (in.ethtool)
+		mnl_socket_close(in.ethtool);
+	if (in.uevent)
+		mnl_socket_close(in.uevent);
+	if (in.files >= 0)
+		close(in.files);
+}
+
+static int loop(void)
+{
+	struct pollfd fds[] = {
+		{ .fd = mnl_socket_get_fd(in.route), .events = POLLIN },
+		{ .fd = mnl_socket_get_fd(in.ethtool), .events = POLLIN },
+		{ .fd = mnl_socket_get_fd(in.uevent), .events = POLLIN },
+		{ .fd = in.files, .events = POLLIN },
+		{ .fd = STDOUT_FILENO },	/* POLLERR: who reads us has gone */
+	};
+	uint64_t first = 0, last = 0, until, now;
+	size_t before;
 	int n;
 
-	(void)operands;
-	route = listen_on(NETLINK_ROUTE, groups);
-	ethtool = listen_ethtool();
-	uevent = listen_on(NETLINK_KOBJECT_UEVENT, UEVENT_GROUP);
-	fds[FILES].fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (!route || !ethtool || !uevent)
-		return EXIT_REFUSED;
-	if (fds[FILES].fd < 0 || inotify_add_watch(fds[FILES].fd, "/run", IN_CREATE | IN_ONLYDIR) < 0)
-		return report("/run", "cannot be watched: %s", strerror(errno));
-	for (i = 0; i < N_PLACES; i++)
-		look(fds[FILES].fd, i);
-	fds[ROUTE].fd = mnl_socket_get_fd(route);
-	fds[ETHTOOL].fd = mnl_socket_get_fd(ethtool);
-	fds[UEVENT].fd = mnl_socket_get_fd(uevent);
-	fds[OUTPUT].fd = STDOUT_FILENO;		/* POLLERR: who reads us has gone */
-	for (i = 0; i < N_FDS; i++)
-		fds[i].events = i == OUTPUT ? 0 : POLLIN;
-
-	happened("start", NULL);
-	if (!write_events())
-		return EXIT_REFUSED;
 	for (;;) {
 		now = now_ms();
-		until = last + settle < first + SETTLE_MOST * (uint64_t)settle ?
-			last + settle : first + SETTLE_MOST * (uint64_t)settle;
+		until = last + settle;
+		if (until > first + SETTLE_MOST * (uint64_t)settle)
+			until = first + SETTLE_MOST * (uint64_t)settle;
 		if (n_events && now >= until) {
 			if (!write_events())
 				return EXIT_REFUSED;
 			continue;
 		}
-		n = poll(fds, N_FDS, n_events ? (int)(until - now) : -1);
+		n = poll(fds, sizeof(fds) / sizeof(fds[0]), n_events ? (int)(until - now) : -1);
 		if (n < 0 && errno != EINTR)
 			return report("poll", "%s", strerror(errno));
 		if (n <= 0)
 			continue;
-		if (fds[OUTPUT].revents)
+		if (fds[4].revents)
 			return EXIT_DONE;
-		i = n_events;
-		if ((fds[ROUTE].revents && !drain(route, on_link)) ||
-		    (fds[ETHTOOL].revents && !drain(ethtool, on_ethtool)) ||
-		    (fds[UEVENT].revents && !drain(uevent, NULL)))
+		before = n_events;
+		if ((fds[0].revents && !drain(in.route, on_link)) ||
+		    (fds[1].revents && !drain(in.ethtool, on_ethtool)) ||
+		    (fds[2].revents && !drain(in.uevent, NULL)))
 			return EXIT_REFUSED;
-		if (fds[FILES].revents)
-			on_inotify(fds[FILES].fd);
+		if (fds[3].revents)
+			on_inotify(in.files);
 		if (n_events)
 			last = now_ms();
-		if (!i)
+		if (!before)
 			first = last;
 	}
+}
+
+static int watch_run(char **operands)
+{
+	int status = EXIT_REFUSED;
+
+	(void)operands;
+	if (listen_all()) {
+		happened("start", NULL);
+		if (write_events())
+			status = loop();
+	}
+	close_all();
+	return status;
 }
 
 const struct command watch = {
