@@ -220,7 +220,7 @@ options_complete() {
 	((${#SLAVES[@]})) || [[ $ADOPT == yes && $COMMAND == up ]] || missing --slaves
 	[[ $ADOPT == no || ! $ADDRESS || $COMMAND == export ]] || die_usage "--address $ADDRESS: the bond that --adopt takes over keeps those it has; leave this out"
 	# A file that has both: what turns the service off there needs one line only.
-	[[ ${GIVEN[port]:-} != none || ${GIVEN[base-port]:+x} != x ]] || BASE_PORT=''
+	[[ ${GIVEN[port]:-} != none ]] || BASE_PORT=''
 	[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
 	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
 	((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"

@@ -179,4 +179,6 @@ config_read() {
 		*) printf -v "$name" %s "$value" ;;
 		esac
 	done < "$CONFIG"
+	# of an older version, which kept no placement
+	((${#NIC_CPUS[@]})) || placement_deal yes
 }
