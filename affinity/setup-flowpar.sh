@@ -52,6 +52,7 @@ FIXED_IRQS=''		# irq settings that the kernel does not let us set, but right
 FIXED_CHANNELS=''	# NICs whose driver does not let us set the number of queues
 DRIFTS=0
 ROLL_BACK=''
+AGAIN=''		# up without any option, where something is set up
 
 usage() {
 	cat <<'END'
@@ -157,7 +158,12 @@ options() {
 	[[ $COMMAND == @(up|export) ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
 	if [[ $COMMAND == @(up|export) ]]; then
 		conf_read
-		options_complete
+		# What is set up already is asked for as it was.
+		if [[ $COMMAND == up && ${#GIVEN[@]} == 0 && -r $CONFIG ]]; then
+			AGAIN=yes
+		else
+			options_complete
+		fi
 	fi
 }
 
@@ -482,7 +488,9 @@ command_up() {
 	local asked other
 	asked=$(config_text)
 	journal_read
-	if config_read; then
+	if [[ $AGAIN ]]; then
+		config_read
+	elif config_read; then
 		other=$(grep -vxF -f <(echo "$asked") <(config_text) | grep -vE "^($(not_given))=" | paste -sd' ') || true
 		[[ ! $other ]] ||
 			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
@@ -507,6 +515,7 @@ command_up() {
 	configuration
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
+AGAIN=''		# up without any option, where something is set up
 	[[ $DRY_RUN || ! $IRQS_LATER ]] || check_irqbalance
 	[[ ! $PORT || $LISTEN != bpf ]] || bpf_attached || bpf_hint
 }

@@ -90,7 +90,7 @@ want() {
 	mend)
 		# One that cannot be mended does not keep the others.
 		printf 'setup-flowpar.sh: %s %s: %s: %s\n' "$1" "$2" "$found" "$(why "$1" "$2")"
-		if ("set_$1" "$2" "$3"); then
+		if ("set_$1" "$2" "$3") && holds "$@"; then
 			MENDED=$((MENDED + 1))
 		else
 			UNMENDED=$((UNMENDED + 1))
@@ -99,6 +99,12 @@ want() {
 		"set_$1" "$2" "$3"
 		foresee "$1" "$2" "$3" ;;
 	esac
+}
+
+# holds KIND OBJECT VALUE: did it take? Bans were asked for as a list of what is missing.
+holds() {
+	[[ $1 != bans ]] || { irqbalance_banned && list_has "$BANNED" "${2%%[-,]*}"; return; }
+	now "$1" "$2" && [[ $REPLY == "$3" ]]
 }
 
 # drift OBJECT "what was found" COMMANDS: one line of verify

@@ -48,7 +48,7 @@ try() {
 # put VALUE FILE: what `echo VALUE > FILE` does, the kernel's answer in PUT_SAID.
 # Returns 1 if the kernel refuses, since some refusals can be lived with.
 put() {
-	printf '[#] echo %s > %s\n' "${1:-\'\'}" "$2"
+	printf '[#] echo %s > %s\n' "${1:-"''"}" "$2"
 	[[ ! $DRY_RUN ]] || return 0
 	PUT_SAID=$({ printf '%s\n' "$1" > "$2"; } 2>&1) && return
 	PUT_SAID=${PUT_SAID##*: }

@@ -99,3 +99,29 @@ irqs_of() {
 	device=$(basename "$(realpath "/sys/class/net/$1/device")")
 	awk -v nic="$1" -v device="$device" '$NF == nic || index($NF, nic "-") == 1 || index($NF, device "-") == 1 { sub(":", "", $1); print $1 }' /proc/interrupts
 }
+
+# A step is a line of the journal or a command of the tool. BASH_ENV lets a test stop the
+# tool right before its n-th step without the tool knowing of it.
+stop_at() {
+	cat > /run/stop.env <<-END
+	stop_step=0
+	stop_here() {
+		case \$BASH_COMMAND in
+		'printf '*'>> "\$JOURNAL"'|'said=\$("\$@" 2>&1)'|'PUT_SAID=\$('*|'truncate '*) ;;
+		*) return 0 ;;
+		esac
+		stop_step=\$((stop_step + 1))
+		echo "\$stop_step" > /run/stop.count
+		[[ \$stop_step != $1 ]] || $2
+	}
+	set -o functrace
+	trap stop_here DEBUG
+	END
+}
+
+stopped() {	# stopped STEP ACTION COMMAND...: runs the tool's COMMAND with it
+	stop_at "$1" "$2"
+	rm -f /run/stop.count
+	shift 2
+	BASH_ENV=/run/stop.env setup "$@"
+}

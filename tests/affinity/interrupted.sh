@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: whatever ends up (kill -9 at a step, a signal, a second run), the machine comes back file by file
 #
-# A step is a line of the journal or a command of the tool. BASH_ENV lets the test
-# stop the tool right before its n-th step without the tool knowing of it. Of all
-# steps this takes some; kill-every-step.sh takes all.
+# Of all steps (common.sh) this takes some; kill-every-step.sh takes all.
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -23,31 +21,6 @@ taken_over() {
 	mkdir -p /run/irqbalance
 	irqbalance --foreground --interval=3600 --banirq="$(irqs_of eth2 | tail -n 1)" > /run/irqbalance.log 2>&1 &
 	check 'irqbalance answers' wait_until 30 flowparctl irqbalance
-}
-
-# In the tool: count the steps, at the step asked for do what is asked for.
-stop_at() {
-	cat > /run/stop.env <<-END
-	stop_step=0
-	stop_here() {
-		case \$BASH_COMMAND in
-		'printf '*'>> "\$JOURNAL"'|'said=\$("\$@" 2>&1)'|'PUT_SAID=\$('*|'truncate '*) ;;
-		*) return 0 ;;
-		esac
-		stop_step=\$((stop_step + 1))
-		echo "\$stop_step" > /run/stop.count
-		[[ \$stop_step != $1 ]] || $2
-	}
-	set -o functrace
-	trap stop_here DEBUG
-	END
-}
-
-stopped() {	# stopped STEP ACTION COMMAND...: runs the tool's COMMAND with it
-	stop_at "$1" "$2"
-	rm -f /run/stop.count
-	shift 2
-	BASH_ENV=/run/stop.env setup "$@"
 }
 
 # killed STEP: kill -9 there, then down
