@@ -103,7 +103,11 @@ want() {
 
 # holds KIND OBJECT VALUE: did it take? Bans were asked for as a list of what is missing.
 holds() {
-	[[ $1 != bans ]] || { irqbalance_banned && list_has "$BANNED" "${2%%[-,]*}"; return; }
+	if [[ $1 == bans ]]; then
+		BANNED_KNOWN=''
+		irqbalance_banned && [[ $BANNED ]] && list_has "$BANNED" "${2%%[-,]*}"
+		return
+	fi
 	now "$1" "$2" && [[ $REPLY == "$3" ]]
 }
 
