@@ -35,8 +35,8 @@ server() {
 	settled eth2
 	before=$(snapshot)
 	carried=$(carriers) was=$(routes)
-	lab-post ping
-	lab-wait pinging
+	lab-post begin
+	lab-wait begin-pinging
 
 	dry=$(setup up "${up[@]}" --dry-run)
 	unchanged 'up --adopt --dry-run changes nothing'
@@ -65,6 +65,8 @@ server() {
 	check 'up mends that' setup verify
 	check 'the bond is whole again' wait_until 60 lag_ready bond0 3
 	carried=$(carriers)
+	lab-post whole
+	lab-wait whole-pinging
 
 	check 'down succeeds' setup down
 	unchanged 'every file is back, the bond serves on'
@@ -95,23 +97,30 @@ on_cpus() {	# on_cpus NIC:CPU...
 	done
 }
 
-# Pings for all of that time: a moment without the bond would lose some.
-client() {
+# One ping after the other until the server says so: a moment without the bond would lose one.
+pings() {	# pings TEXT FROM UNTIL
 	local pid
-	lab-wait ping
-	wait_until 60 lab-client 0 ping -c 1 -W 1 "$LAB_SERVER"
-	lab-client 0 ping -q -i 0.2 -W 20 "$LAB_SERVER" > /run/pings &
+	rm -f /run/stop /run/pings
+	lab-wait "$2"
+	check "$1: the server can be reached" wait_until 60 lab-client 0 ping -c 1 -W 1 "$LAB_SERVER"
+	while [[ ! -e /run/stop ]]; do
+		lab-client 0 ping -c 1 -W 20 "$LAB_SERVER" >> /run/pings 2>&1
+	done &
 	pid=$!
-	lab-post pinging
-	lab-wait adopted
+	wait_until 60 grep -q ' 0% packet loss' /run/pings
+	lab-post "$2-pinging"
+	lab-wait "$3"
+	touch /run/stop
+	wait "$pid"
+	same "$1: not one ping is lost" 0 "$(grep -c ' 100% packet loss' /run/pings)"
+}
+
+client() {
+	pings up begin adopted
 	same 'port 80 is served by the cores'\'' instances' served "$(lab-client 1 curl -sS -m 20 "http://$LAB_SERVER/" 2>&1)"
 	lab-post served
-	lab-wait down
-	kill -INT "$pid" "$(pgrep -P "$pid")" 2>/dev/null
-	wait "$pid"
+	pings down whole down
 	lab-post pinged
-	check 'pings went on from before up to after down' grep -qE '[1-9][0-9]* received' /run/pings
-	echo "# $(tail -n 3 /run/pings | paste -sd' ')"
 	lab-wait server-exit
 }
 
