@@ -12,7 +12,7 @@ up=(--adopt --bond bond0 --port 80 --base-port 8000 --cpus 0-1)
 
 # How often a carrier went, of each.
 carriers() { grep -H '' /sys/class/net/{bond0,eth0,eth1,eth2}/carrier_changes; }
-routes() { ip address show dev bond0; ip route show; ip link show; grep -E 'Slave|Failure|Mode|MII' /proc/net/bonding/bond0; }
+routes() { ip address show dev bond0; ip route show; ip link show; grep -E 'Slave Interface|Failure|Mode|MII' /proc/net/bonding/bond0; }
 
 server() {
 	local carried out status was nic
