@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Rule: a running irqbalance balances on, but not our interrupts; also after it was restarted; down lifts that, and nothing else
+# Rule: a running irqbalance balances on, but not our interrupts; also after it was restarted and a link was cut; down lifts that, and nothing else
 #
 # irqbalance's own debug output has a line of dashes for each look at the interrupts, a
 # second apart here. That it does move what it may is seen first.
@@ -77,6 +77,10 @@ server() {
 	looked "$looks_wanted"
 	same 'and our interrupts stay' "$kept" "$(affinities eth0; affinities eth1)"
 	check 'verify ends clean' wait_until 20 setup verify
+	lab-link 1 down
+	check 'a link is cut' wait_until 60 grep -qx 0 /sys/class/net/eth1/carrier
+	lab-link 1 up
+	check 'and back: verify ends clean again' wait_until 60 setup verify
 	kill "$watcher"
 	wait "$watcher" 2>/dev/null
 
