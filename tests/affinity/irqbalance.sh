@@ -73,7 +73,8 @@ server() {
 	check 'watch begins' wait_until 20 grep -q 'watched, with' /run/watch.log
 	end "$balancer"
 	balance --banirq="$other"
-	check 'watch tells one that is started anew' wait_until 60 grep -qE 'mended 1 of 1 after: .*irqbalance' /run/watch.log
+	check 'watch tells one that is started anew' wait_until 60 grep -q '^setup-flowpar.sh: bans [0-9,-]*: set to yes, found no: irqbalance ' /run/watch.log
+	check 'verify ends clean' wait_until 60 setup verify
 	looked "$looks_wanted"
 	same 'and our interrupts stay' "$kept" "$(affinities eth0; affinities eth1)"
 	check 'verify ends clean' wait_until 20 setup verify
