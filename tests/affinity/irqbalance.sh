@@ -27,7 +27,7 @@ looks() { grep -ac '^-----' /run/irqbalance.log; }
 looked() {	# looked N: N times more
 	local want
 	want=$(($(looks) + $1))
-	wait_until 120 eval "((\$(looks) >= $want))"
+	wait_until 300 eval "((\$(looks) >= $want))"
 }
 
 affinities() { grep -H '' $(printf '/proc/irq/%s/smp_affinity_list ' $(irqs_of "$1")); }
