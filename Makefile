@@ -3,6 +3,7 @@
 CPUS ?= 4
 NICS ?= $(CPUS)
 VARIANT ?= patched
+PREFIX ?= /usr/local
 BASE ?= 6.12
 # A relative XDG_CACHE_HOME is invalid and ignored, as its specification says.
 CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/flowpar
@@ -37,6 +38,13 @@ kernel: ## the lab's kernel into the cache (VARIANT=patched, stock or debug; BAS
 kernel-deb: ## Debian packages of the patched kernel (CONFIG=/boot/config-...)
 	@bench/deps.sh kernel $(BASE) deb
 	@kernel-patches/build-deb.sh --base $(BASE) $(CONFIG)
+
+deb: ## Debian packages flowpar, flowpar-dkms and flowpar-bench, into out/deb
+	@bench/deps.sh ctl package
+	@debian/build-deb.sh
+
+install: ctl ## flowpar without packages (PREFIX=/usr/local, DESTDIR=)
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" ./install.sh tools
 
 upstream-series: ## the patches as they would be sent for review, into out/upstream-series
 	@bench/deps.sh kernel 6.12 test
@@ -74,5 +82,5 @@ clean: ## remove out/
 clean-cache: ## remove the built kernels
 	rm -rf "$(CACHE)"
 
-.PHONY: help demo test test-debug test-long test-list kernel kernel-deb upstream-series iproute2 ctl modules bench bench-ab lab-shell check clean clean-cache
+.PHONY: help demo test test-debug test-long test-list kernel kernel-deb deb install upstream-series iproute2 ctl modules bench bench-ab lab-shell check clean clean-cache
 .DEFAULT_GOAL := help

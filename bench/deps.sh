@@ -62,6 +62,11 @@ packages() {	# GROUP PACKAGE WHY
 	test   socat              TCP in the kernel selftest
 	test   busybox            a small server for the set-up's tests
 	test   git                which files the style test looks at
+	package debhelper         packs flowpar itself
+	package dh-dkms           knows flowpar-dkms's files
+	package dpkg-dev          packs flowpar itself
+	package lintian           what Debian would find wrong with the packages
+	package debootstrap       a Debian to install the packages and Debian's kernels in
 	deb    dpkg-dev           packs the kernel
 	deb    debhelper          packs the kernel
 	deb    cpio               kernel headers package
@@ -74,7 +79,7 @@ packages() {	# GROUP PACKAGE WHY
 	END
 }
 
-(($#)) || set -- kernel 6.12 6.1 iproute2 ctl lab bench test
+(($#)) || set -- kernel 6.12 6.1 iproute2 ctl lab bench test package
 missing=()
 while read -r group package _; do
 	[[ " $* " == *" $group "* ]] || continue
