@@ -25,7 +25,7 @@ usage: run-ab.sh [options]
   --concurrency N    of each client                    (8)
   --server NAME      lighttpd or nginx, for all set-ups    (lighttpd)
   --cut              flowpar also with a link cut and restored under load
-  --kernel K         one kernel for all set-ups: patched, stock, debug, DIR
+  --kernel K         one kernel for all set-ups: patched, stock, debug, debian-X.Y, DIR
   --base X.Y         version of the kernels that set-ups ask for: 6.12 or 6.1 (6.12)
 Set-ups: $(cd "$here/setups" && echo *.sh | sed 's/common\.sh *//; s/\.sh//g')
 END
@@ -102,7 +102,11 @@ for s in "${todo[@]}"; do
 	kernel=${one_kernel:-$kernel-$base}
 	echo "[$n/${#todo[@]}] $s: $cpus CPUs, $nics $nic NICs, $kernel kernel" >&2
 	kdir=$kernel
-	[[ $kernel == */* ]] || kdir=$("$repo/kernel-patches/build.sh" "$kernel")
+	case $kernel in
+	*/*) ;;
+	debian-*) kdir=$("$here/lab/debian-kernel" "$kernel") ;;
+	*) kdir=$("$repo/kernel-patches/build.sh" "$kernel") ;;
+	esac
 	probe=$("$here/lab/module" "$kdir" "$here/lab/probe")
 	do_cut=0
 	[[ $s == flowpar ]] && do_cut=$cut

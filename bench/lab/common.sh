@@ -18,6 +18,7 @@ kernel_dir() {	# kernel_dir NAME|DIR: a directory has a slash
 	*/*)	[[ -r $1/bzImage && -d $1/lib/modules ]] ||
 			die "--kernel $1: no bzImage and lib/modules there; give patched, stock, debug or a directory that kernel-patches/build.sh printed"
 		(cd "$1" && pwd) ;;
+	debian-*) "$repo/bench/lab/debian-kernel" "$1" ;;
 	*)	"$repo/kernel-patches/build.sh" "$1" ;;
 	esac
 }
