@@ -65,6 +65,9 @@ install_tools() {
 	for file in docs/man/*.[1-9]; do
 		[[ ${file##*/} == flowpar-dkms.8 ]] || put 644 "$prefix/share/man/man${file##*.}" "$file"
 	done
+	# A page is looked for under the command's name.
+	[[ ! -e docs/man/setup-flowpar.8 ]] ||
+		ln -sf setup-flowpar.8 "$dest$prefix/share/man/man8/setup-flowpar.sh.8"
 	relocate "$dest$prefix/lib/systemd/system"/flowpar* "$dest$prefix/lib/udev/rules.d"/*flowpar* \
 		"$dest$etc/flowpar"/* "$dest$share/configs"/*
 	for file in configs/*; do

@@ -26,6 +26,7 @@ usage: run-ab.sh [options]
   --server NAME      lighttpd or nginx, for all set-ups    (lighttpd)
   --cut              flowpar also with a link cut and restored under load
   --kernel K         one kernel for all set-ups: patched, stock, debug, debian-X.Y, DIR
+  --deb FILE         flowpar's tools from this package, not from the repository
   --base X.Y         version of the kernels that set-ups ask for: 6.12 or 6.1 (6.12)
 Set-ups: $(cd "$here/setups" && echo *.sh | sed 's/common\.sh *//; s/\.sh//g')
 END
@@ -33,7 +34,7 @@ END
 die() { echo "run-ab.sh: $*" >&2; exit 2; }
 
 out=$repo/out/ab cpus=4 nics='' nic=virtio-net setups=balance-rr,8023ad-l34,flowpar
-sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel='' base=6.12
+sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel='' base=6.12 deb=''
 while (($#)); do
 	case $1 in
 	--cut) cut=1; shift; continue ;;
@@ -52,6 +53,7 @@ while (($#)); do
 	--concurrency) concurrency=$2 ;;
 	--server) server=$2 ;;
 	--kernel) one_kernel=$2 ;;
+	--deb) deb=$(realpath -e "$2") || die "--deb $2: no such file" ;;
 	--base) base=$2 ;;
 	*) usage >&2; die "$1: unknown option" ;;
 	esac
@@ -117,7 +119,7 @@ for s in "${todo[@]}"; do
 	setpriv --pdeathsig TERM "$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" \
 		--server "$here/guest/ab-server" --client "$here/guest/ab-client" --out "$out/run/$s" \
 		--env SETUP="$s" --env SERVER="$server" --env SIZES="${sizes//,/ }" --env REQUESTS="$requests" \
-		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" \
+		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" --env DEB="$deb" \
 		--env PROBE="$probe" --timeout $((slow * (240 + cpus * requests / 10))) || status=$?
 	if ((status)); then
 		echo "run-ab.sh: $s: the lab run failed (exit $status); logs in $out/run/$s:" >&2

@@ -7,8 +7,9 @@
 [[ ${XDG_CACHE_HOME:-} == /* ]] || XDG_CACHE_HOME=$HOME/.cache
 debian_cache=$XDG_CACHE_HOME/flowpar
 debian_mirror=http://deb.debian.org
-# dkms and what it needs, bonding's sources, and what the packages' scripts meet.
-debian_packages=(dkms initramfs-tools mokutil patch xz-utils)
+# What the packages of debian/ depend on, so that they install without a network, and what
+# their scripts meet.
+debian_packages=(dkms ethtool initramfs-tools iproute2 libbpf1 libmnl0 make mokutil patch xz-utils)
 
 debian_die() {
 	echo "debian: $*" >&2

@@ -28,6 +28,14 @@ server=${SERVER:-lighttpd}
 bond=bond0		# or the team
 servers=()		# pids, CPU 0's first where each CPU has one
 holders=()		# pids of steer's, which hold BPF programs
+# The repository's own tools and templates, or those of the package that run-ab.sh --deb names.
+setup_flowpar=${LAB_REPO:-}/affinity/setup-flowpar.sh
+templates=${LAB_REPO:-}/configs
+if [[ ${DEB:-} ]]; then
+	setup_flowpar=/usr/sbin/setup-flowpar.sh
+	templates=/usr/share/flowpar/configs
+	export PATH=/usr/sbin:$PATH	# its flowparctl before ours
+fi
 
 # The careful administrator's, unless a set-up brings its own.
 setup_network() {
@@ -101,13 +109,13 @@ stock_bond() {
 
 # flowpar_bond [OPTION...]: bond0 by flowpar's policy, as an administrator makes it
 flowpar_bond() {
-	"$LAB_REPO/affinity/setup-flowpar.sh" up --bond bond0 --slaves "$(slaves | paste -sd,)" \
+	"$setup_flowpar" up --bond bond0 --slaves "$(slaves | paste -sd,)" \
 		--cpus "0-$((LAB_CPUS - 1))" --address "$LAB_SERVER/24" "$@"
 }
 
 flowpar_down() {
-	"$LAB_REPO/affinity/setup-flowpar.sh" status
-	"$LAB_REPO/affinity/setup-flowpar.sh" verify
+	"$setup_flowpar" status
+	"$setup_flowpar" verify
 	stop_server
-	"$LAB_REPO/affinity/setup-flowpar.sh" down
+	"$setup_flowpar" down
 }
