@@ -9,7 +9,7 @@ debian_cache=$XDG_CACHE_HOME/flowpar
 debian_mirror=http://deb.debian.org
 # What the packages of debian/ depend on, so that they install without a network, and what
 # their scripts meet.
-debian_packages=(dkms ethtool initramfs-tools iproute2 libbpf1 libmnl0 make mokutil patch xz-utils)
+debian_packages=(dkms ethtool initramfs-tools iproute2 libbpf1 libmnl0 make mokutil openssl patch xz-utils)
 
 debian_die() {
 	echo "debian: $*" >&2

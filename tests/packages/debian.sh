@@ -54,6 +54,7 @@ for kernel in $kernels; do
 	same "... so is nf_flowpar" "/lib/modules/$kernel/updates/dkms" "$(dirname "$(path_of nf_flowpar "$kernel")")"
 	check "... it knows cpu-bound" grep cpu-bound <(in_debian modinfo -k "$kernel" -F parm bonding)
 	check "... the distribution's is where it was" ls "$over/lib/modules/$kernel/kernel/drivers/net/bonding/"bonding.ko*
+	check "... both are signed with DKMS's key" bash -c 'for m in bonding nf_flowpar; do debian_in "$1" modinfo -k "$2" -F signer $m | grep "^DKMS" || exit 1; done' _ "$over" "$kernel"
 	check "... no symbol is missing" bash -c '[[ ! $(debian_in "$1" depmod -n -e -F "/boot/System.map-$2" "$2" 2>&1 >/dev/null | grep -E "bonding|nf_flowpar") ]]' _ "$over" "$kernel"
 done
 check "the initramfs has flowpar's bonding" grep updates/dkms/bonding <(initramfs_has)
