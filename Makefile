@@ -10,11 +10,11 @@ CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/flowpar
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  CPUS=N NICS=N for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; V=1 shows their output"
+	@echo "  CPUS=N NICS=N KERNEL=debian-6.12 for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; V=1 shows their output"
 
 demo: ## build the kernel, boot the lab, run and draw the comparison (CPUS=4)
 	@bench/deps.sh kernel $(BASE) ctl lab bench
-	@bench/run-ab.sh --out out/demo --base $(BASE) --cpus $(CPUS) --nics $(NICS) $(if $(filter 1,$(NICS)),,--cut)
+	@bench/run-ab.sh --out out/demo --base $(BASE) $(if $(KERNEL),--kernel $(KERNEL)) --cpus $(CPUS) --nics $(NICS) $(if $(filter 1,$(NICS)),,--cut)
 
 test: ## the test suite; T=PATTERN runs a part of it
 	@bench/deps.sh

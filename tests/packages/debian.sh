@@ -46,8 +46,9 @@ echo bonding >> "$over/etc/initramfs-tools/modules"
 sed -i 's/^MODULES=.*/MODULES=list/' "$over/etc/initramfs-tools/initramfs.conf"
 in_debian update-initramfs -c -k "$oldest"
 check "to begin with, the initramfs has the distribution's bonding" grep kernel/drivers/net/bonding <(initramfs_has)
+wants=$over/etc/systemd/system/multi-user.target.wants
+mkdir -p "$wants"
 files > "$test_out/files.before"
-# mount points and what dkms itself makes
 check "install" in_debian sh -c 'dpkg -i /root/*.deb 2>&1 | tee /root/install.log; exit $(dpkg -s flowpar flowpar-dkms flowpar-bench | grep -c "^Status:" | sed "s/3/0/")'
 for kernel in $kernels; do
 	same "$kernel: bonding is flowpar's" "/lib/modules/$kernel/updates/dkms" "$(dirname "$(path_of bonding "$kernel")")"
@@ -97,6 +98,10 @@ for kernel in $kernels; do
 done
 check "the initramfs has the distribution's bonding" grep kernel/drivers/net/bonding <(initramfs_has)
 check "the hooks that stay until purge are harmless" in_debian sh -c "INITRD=No run-parts --exit-on-error --arg=$oldest --arg=/boot/vmlinuz-$oldest /etc/kernel/postinst.d"
+# As systemctl enable leaves them, and keys that flowpar-ticket-keys made.
+ln -s /usr/lib/systemd/system/flowpar-watch.service "$wants/flowpar-watch.service"
+mkdir -p "$over/etc/systemd/system/flowpar-nginx.target.wants" "$over/run/flowpar-tickets"
+ln -s /lib/systemd/system/flowpar-nginx@.service "$over/etc/systemd/system/flowpar-nginx.target.wants/flowpar-nginx@0.service"
 check "purge" in_debian dpkg -P flowpar flowpar-dkms flowpar-bench
 rm -rf "$over/lib/modules/$new" "$over"/root/{install,hook}.log
 files > "$test_out/files.after"
