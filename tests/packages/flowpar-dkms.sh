@@ -128,6 +128,12 @@ reset
 mkdir -p "$fake/sys/module/module/parameters"
 echo Y > "$fake/sys/module/module/parameters/sig_enforce"
 check_fails "a kernel that wants signatures is like Secure Boot" 1 'mokutil --import' run install
+reset
+mkdir -p "$fake/sys/kernel/security"
+echo "none [integrity] confidentiality" > "$fake/sys/kernel/security/lockdown"
+check_fails "... so is one that is locked down" 1 'mokutil --import' run install
+echo "[none] integrity confidentiality" > "$fake/sys/kernel/security/lockdown"
+check "... not one that only could be" run install
 
 reset
 mkdir -p "$fake/sys/module/bonding"
