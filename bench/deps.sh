@@ -44,6 +44,8 @@ packages() {	# GROUP PACKAGE WHY
 	lab    cpio               the model lab's initramfs
 	bench  lighttpd           the server of the original experiment
 	bench  nginx              the server that can SO_REUSEPORT: set-up reuseport, SERVER=nginx
+	bench  lighttpd-mod-openssl  https in lighttpd
+	bench  haproxy            the proxy among the servers; neither started nor enabled
 	bench  apache2-utils      ab, its load generator
 	bench  nftables           --listen nft; firewall check of setup-flowpar.sh
 	bench  linux-perf         perf stat beside the benchmark
@@ -55,6 +57,10 @@ packages() {	# GROUP PACKAGE WHY
 	test   python3            YNL's generator, raw netlink and packets in tests
 	test   python3-yaml       YNL's generator
 	test   tcpdump            captures at the switch
+	test   openssl            certificates; which sessions a server resumes
+	test   openvswitch-switch the lab's other switch, --switch ovs; not started
+	test   systemd            runs the unit files in the lab
+	test   mandoc             manual pages are checked by it
 	test   curl               single requests with a chosen Host header
 	test   iputils-ping       whether two hosts reach each other
 	lab    jq                 writes run.json; reads JSON in the evaluation and tests
@@ -106,7 +112,7 @@ if ! { apt-get update && $line; } > "$log" 2>&1; then
 	exit 1
 fi
 if [[ -d /run/systemd/system ]]; then
-	for package in lighttpd nginx; do
+	for package in lighttpd nginx haproxy openvswitch-switch; do
 		[[ " ${missing[*]} " != *" $package "* ]] || systemctl -q disable "$package" >> "$log" 2>&1 || true
 	done
 fi
