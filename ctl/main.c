@@ -15,6 +15,7 @@
 #include "service.h"
 #include "stats.h"
 #include "top.h"
+#include "write_conf.h"
 
 static const struct command *const commands[] = {
 	&service_add,
@@ -23,6 +24,7 @@ static const struct command *const commands[] = {
 	&stats,
 	&top,
 	&run,
+	&write_conf,
 };
 
 #define N_COMMANDS	(sizeof(commands) / sizeof(commands[0]))

@@ -90,6 +90,7 @@ static const char notes[] =
 "\n"
 "In COMMAND, its arguments and FILE these are replaced; other braces are left alone:\n"
 "  {port}       the port to listen on         also in the environment: FLOWPAR_PORT\n"
+"  {port+N}     N more, the port of another service with a base port N higher\n"
 "  {cpu}        the CPU that it is pinned to                           FLOWPAR_CPU\n"
 "  {instance}   0 to K-1 on each CPU                                   FLOWPAR_INSTANCE\n"
 "  {conf}       name of the written-out FILE\n"

@@ -70,11 +70,18 @@ refused "command is a directory" 1 '/: Permission denied; ' run --cpus "$cpu" --
 for bad in /no/template "$test_out" "$test_out/zero" /dev/zero; do
 	refused "template ${bad##*/}" 1 "$bad: .*give --template" run --cpus "$cpu" --port-base 17000 --template "$bad" -- "${server[@]}" {conf}
 done
+refused "conf for a CPU that is not in the list" 1 'CPU 3: not in --cpus 0-1,4; ' conf --cpu 3 --cpus 0-1,4 --port-base 8000 --template "$test_out/template"
+refused "conf beyond the last port" 2 '--port-base: CPU 4 is number 2 of 3 and would get port 65551, beyond 65535' conf --cpu 4 --cpus 0-1,4 --port-base 65535 --template "$test_out/template"
+refused "conf without a template" 1 '/no/template: .*give --template' conf --cpu 0 --cpus 0 --port-base 8000 --template /no/template
+refused "conf into no directory" 1 '/no/dir/x: cannot be written: No such file' conf --cpu 0 --cpus 0 --port-base 8000 --template "$test_out/template" --output /no/dir/x
+same "conf writes out the template for one CPU" 'port 8016' "$("$ctl" conf --cpu 4 --cpus 0-1,4 --port-base 8000 --template "$test_out/template")"
+"$ctl" conf --cpu 1 --cpus 0-1 --port-base 8000 --stride 4 --template "$test_out/template" --output "$test_out/written"
+same "... to a file" 'port 8004' "$(< "$test_out/written")"
 ln -sf server "$test_out/server-0"
 refused "program of the second instance missing" 1 '.*/server-1: command not found' run --cpus "$cpu" --port-base 17000 --per-core 2 -- "$test_out/server-{instance}"
 check "nothing was started" test ! -e "$started"
 
-for cmd in "" "service add" "service del" "service list" stats top run; do
+for cmd in "" "service add" "service del" "service list" stats top run conf; do
 	# shellcheck disable=SC2086
 	check "help of '$cmd'" "$ctl" $cmd --help
 done
