@@ -18,6 +18,7 @@ usage: run-ab.sh [options]
   --cpus N           server CPUs, and NICs             (4)
   --nics N           NICs if other than CPUs
   --nic MODEL        virtio-net or e1000e              (virtio-net)
+  --switch KIND      bridge or ovs, as for lab run     (bridge)
   --setups LIST      comma separated                   (balance-rr,8023ad-l34,flowpar)
   --sizes LIST       file sizes in bytes, the first is the row of result.csv (128)
                      "all" is 128,256,512,...,32768
@@ -32,7 +33,7 @@ END
 }
 die() { echo "run-ab.sh: $*" >&2; exit 2; }
 
-out=$repo/out/ab cpus=4 nics='' nic=virtio-net setups=balance-rr,8023ad-l34,flowpar
+out=$repo/out/ab cpus=4 nics='' nic=virtio-net switch=bridge setups=balance-rr,8023ad-l34,flowpar
 sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel='' base=6.12
 while (($#)); do
 	case $1 in
@@ -46,6 +47,7 @@ while (($#)); do
 	--cpus) cpus=$2 ;;
 	--nics) nics=$2 ;;
 	--nic) nic=$2 ;;
+	--switch) switch=$2 ;;
 	--setups) setups=$2 ;;
 	--sizes) sizes=$2 ;;
 	--requests) requests=$2 ;;
@@ -108,9 +110,11 @@ for s in "${todo[@]}"; do
 	[[ $s == flowpar ]] && do_cut=$cut
 	slow=1
 	grep -q '^CONFIG_KASAN=y' "$kdir/config" && slow=4
+	# Open vSwitch takes its time on emulated CPUs: its daemons, and each new flow.
+	[[ $switch == bridge ]] || slow=4
 	status=0
 	# A lab must not outlive who started it.
-	setpriv --pdeathsig TERM "$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" \
+	setpriv --pdeathsig TERM "$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" --switch "$switch" \
 		--server "$here/guest/ab-server" --client "$here/guest/ab-client" --out "$out/run/$s" \
 		--env SETUP="$s" --env SERVER="$server" --env SIZES="${sizes//,/ }" --env REQUESTS="$requests" \
 		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" \
