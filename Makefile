@@ -3,17 +3,18 @@
 CPUS ?= 4
 NICS ?= $(CPUS)
 VARIANT ?= patched
+PREFIX ?= /usr/local
 BASE ?= 6.12
 # A relative XDG_CACHE_HOME is invalid and ignored, as its specification says.
 CACHE := $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/flowpar
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  CPUS=N NICS=N for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; J=2 runs two at a time, V=1 shows their output"
+	@echo "  CPUS=N NICS=N KERNEL=debian-6.12 for demo; BASE=6.1 for the older kernel; T=PATTERN for the tests; J=2 runs two at a time, V=1 shows their output"
 
 demo: ## build the kernel, boot the lab, run and draw the comparison (CPUS=4)
 	@bench/deps.sh kernel $(BASE) ctl lab bench
-	@bench/run-ab.sh --out out/demo --base $(BASE) --cpus $(CPUS) --nics $(NICS) $(if $(filter 1,$(NICS)),,--cut)
+	@bench/run-ab.sh --out out/demo --base $(BASE) $(if $(KERNEL),--kernel $(KERNEL)) --cpus $(CPUS) --nics $(NICS) $(if $(filter 1,$(NICS)),,--cut)
 
 test: ## the test suite; T=PATTERN runs a part of it
 	@bench/deps.sh
@@ -37,6 +38,13 @@ kernel: ## the lab's kernel into the cache (VARIANT=patched, stock or debug; BAS
 kernel-deb: ## Debian packages of the patched kernel (CONFIG=/boot/config-...)
 	@bench/deps.sh kernel $(BASE) deb
 	@kernel-patches/build-deb.sh --base $(BASE) $(CONFIG)
+
+deb: ## Debian packages flowpar, flowpar-dkms and flowpar-bench, into out/deb
+	@bench/deps.sh ctl package
+	@debian/build-deb.sh
+
+install: ctl ## flowpar without packages (PREFIX=/usr/local, DESTDIR=)
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" ./install.sh tools
 
 upstream-series: ## the patches as they would be sent for review, into out/upstream-series
 	@bench/deps.sh kernel 6.12 test
@@ -74,5 +82,5 @@ clean: ## remove out/
 clean-cache: ## remove the built kernels
 	rm -rf "$(CACHE)"
 
-.PHONY: help demo test test-debug test-long test-list kernel kernel-deb upstream-series iproute2 ctl modules bench bench-ab lab-shell check clean clean-cache
+.PHONY: help demo test test-debug test-long test-list kernel kernel-deb deb install upstream-series iproute2 ctl modules bench bench-ab lab-shell check clean clean-cache
 .DEFAULT_GOAL := help

@@ -21,18 +21,23 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 # shellcheck source-path=SCRIPTDIR
 . "$HERE/lib/say.sh"
 . "$HERE/lib/list.sh"
+. "$HERE/lib/conf.sh"
+. "$HERE/lib/placement.sh"
 . "$HERE/lib/setting.sh"
 . "$HERE/lib/journal.sh"
 . "$HERE/lib/firewall.sh"
 . "$HERE/lib/check.sh"
 . "$HERE/lib/lacp.sh"
 . "$HERE/lib/report.sh"
+. "$HERE/lib/watch.sh"
+. "$HERE/lib/export.sh"
 
 # What the administrator asks for.
 BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
-LISTEN=nat POLICY=cpu-bound
+LISTEN=nat POLICY=''
 RELEASE=$(uname -r)
-LACP_TIMEOUT=10 FIREWALL_CHECK=yes
+LACP_TIMEOUT=10 FIREWALL_CHECK=yes SMT=no ADOPT=no
+declare -A GIVEN=()	# names of the above that the command line or the file has
 
 # What follows from that, and from the machine (derive, check_mtu).
 declare -A NIC_CPUS=()	# slave -> its CPUs
@@ -41,26 +46,42 @@ PORTS=() PORTS_LIST=''	# all per-core ports
 MTU=''			# of the slaves, so of the bond
 
 # How the run goes.
-MODE=apply		# or check: configuration() only compares
+MODE=apply		# check: configuration() only compares; mend: what can be set is
 STAGE=''		# how far an earlier up came: begun or complete
 FIXED_IRQS=''		# irq settings that the kernel does not let us set, but right
+FIXED_CHANNELS=''	# NICs whose driver does not let us set the number of queues
 DRIFTS=0
 ROLL_BACK=''
+AGAIN=''		# up without any option, where something is set up
 
 usage() {
 	cat <<'END'
 usage: setup-flowpar.sh up --bond NAME --slaves NIC,NIC,... [option]...
-       setup-flowpar.sh down | status | verify
+       setup-flowpar.sh up --adopt --bond NAME [option]...
+       setup-flowpar.sh down | status | verify | watch
+       setup-flowpar.sh export networkd | ifupdown [--to DIR] [option]...
 
 up      makes an 802.3ad bond of the slaves with transmit policy cpu-bound, gives
         each NIC's interrupts to a core, and sets up the service; again: mends drift
 down    brings back everything that up changed, wherever up or down stopped
 status  shows the bond, its slaves and the service
-verify  compares every setting with what up set and names the command that mends it
+verify  compares every setting with what up set; says why it may differ, and the
+        command that mends it
+watch   waits for events (a link up, a driver reloaded, queues changed, a CPU or
+        irqbalance started) and mends what verify would name, until it is ended
+export  writes configuration with which systemd-networkd or ifupdown makes the bond at
+        boot, and up --adopt the rest; to standard output, or to files below DIR
 
-  --cpus LIST          CPUs, dealt to the slaves in turn (the first online CPUs, one a slave)
-  --address CIDR       IPv4 address of the bond, 192.0.2.1/24
-  --port P             public TCP port of the service; needs --base-port
+  --config FILE        options that are not given here, NAME=VALUE a line
+                       (/etc/flowpar/flowpar.conf, if that is there)
+  --adopt              take over a bond that is there (802.3ad or balance-xor), with its
+                       addresses and routes, without taking its links down; --no-adopt
+  --cpus LIST          CPUs, dealt to the slaves in turn, to those on their NUMA node first
+                       (for each slave a core of its node, for one with several queues more)
+  --smt                without --cpus: both threads of a core; --no-smt: one
+  --address CIDR       IPv4 address of the bond, 192.0.2.1/24, or none
+  --port P             public TCP port of the service, or none; needs --base-port, but
+                       with reuseport
   --base-port B        the first core's port; the next core's is B + stride
   --stride S           distance between two cores' ports (8)
   --per-core K         server instances a core, at B, B + 1, ... (1)
@@ -69,9 +90,13 @@ verify  compares every setting with what up set and names the command that mends
                          nft  nftables, the same with conntrack
                          bpf  a BPF program, nothing is rewritten: up sets nothing for it,
                               flowparctl run --listen bpf attaches it while it runs
-  --policy POLICY      xmit_hash_policy (cpu-bound); layer3+4 for an unpatched kernel
+                         reuseport  a SO_REUSEPORT group on the public port; the same, by
+                              flowparctl run --listen reuseport
+  --policy POLICY      xmit_hash_policy (cpu-bound; layer3+4, with a warning, if this
+                       kernel's bonding knows no cpu-bound)
   --lacp-timeout S     how long to wait for the switch (10)
-  --no-firewall-check  do not look for rules that would drop the per-core ports
+  --no-firewall-check  do not look for rules that would drop the per-core ports;
+                       --firewall-check: do
   --dry-run            with any command: print the commands, change nothing
 
 Exit status: 0 done, 1 refused, failed or (verify) drifted, 2 usage error.
@@ -80,9 +105,11 @@ END
 
 # --- command line -------------------------------------------------------------
 
-number() {	# number OPTION VALUE MIN MAX
-	if ! [[ $2 =~ ^[0-9]{1,5}$ ]] || ((10#$2 < $3 || 10#$2 > $4)); then
-		die_usage "$1 $2: want a number from $3 to $4"
+# Whatever sets an option, WHERE names it and its value: "--port 0", "flowpar.conf:3: PORT=0".
+
+number() {	# number VALUE MIN MAX
+	if ! [[ $1 =~ ^[0-9]{1,5}$ ]] || ((10#$1 < $2 || 10#$1 > $3)); then
+		die_usage "$WHERE: want a number from $2 to $3"
 	fi
 }
 
@@ -95,82 +122,135 @@ twice() {	# twice WORD...: is one there twice? It goes into REPLY
 	return 1
 }
 
+yes_or_no() {
+	[[ $1 == @(yes|no) ]] || die_usage "$WHERE: want yes or no"
+}
+
 options() {
-	local count=$# option nic cpu number
+	local count=0 option given=() WHERE
+	if [[ $COMMAND == export ]]; then
+		[[ ${1:-} == @(networkd|ifupdown) ]] || die_usage "export ${1:-}: want networkd or ifupdown"
+		EXPORT_FOR=$1
+		shift
+	fi
 	while (($#)); do
 		option=$1
 		shift
 		case $option in
-		--dry-run) DRY_RUN=yes; count=$((count - 1)); continue ;;
-		--no-firewall-check) FIREWALL_CHECK='' ; continue ;;
+		--dry-run) DRY_RUN=yes; continue ;;
 		-h|--help) usage; exit ;;
-		--bond|--slaves|--cpus|--address|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout)
-			(($#)) || die_usage "$option: wants a value" ;;
+		--firewall-check|--smt|--adopt)	given=("${option#--}" yes) ;;
+		--no-firewall-check|--no-smt|--no-adopt) given=("${option#--no-}" no) ;;
+		--bond|--slaves|--cpus|--address|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout|--config)
+			(($#)) || die_usage "$option: wants a value"
+			given=("${option#--}" "$1")
+			shift ;;
+		--to)
+			[[ $COMMAND == export ]] || die_usage "$option: is for export"
+			(($#)) || die_usage "$option: wants a value"
+			[[ -d $1 ]] || die_usage "--to $1: no such directory"
+			EXPORT_TO=$(realpath "$1")
+			shift
+			continue ;;
 		*) die_usage "$option: unknown option" ;;
 		esac
-		case $option in
-		--bond)
-			[[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$ ]] || die_usage "--bond $1: not a name for an interface"
-			BOND=$1 ;;
-		--slaves)
-			IFS=, read -ra SLAVES <<< "$1"
-			for nic in "${SLAVES[@]}"; do
-				[[ $nic =~ ^[^/[:space:]]{1,15}$ && $nic != .* ]] || die_usage "--slaves $1: '$nic' is no name of an interface"
-			done
-			! twice "${SLAVES[@]}" || die_usage "--slaves $1: $REPLY is named twice" ;;
-		--cpus)
-			cpu=$(list_expand "$1") || die_usage "--cpus $1: want a list of CPUs like 0-3,8"
-			read -ra CPUS <<< "$cpu"
-			! twice "${CPUS[@]}" || die_usage "--cpus $1: CPU $REPLY is named twice" ;;
-		--address)
-			[[ $1 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "--address $1: want an IPv4 address with its prefix length like 192.0.2.1/24"
-			for number in ${1//[.\/]/ }; do
-				((10#$number <= 255)) || die_usage "--address $1: $number is more than 255"
-			done
-			((10#${1#*/} <= 32)) || die_usage "--address $1: a prefix has at most 32 bits"
-			ADDRESS=$1 ;;
-		--port)		number "$option" "$1" 1 65535; PORT=$((10#$1)) ;;
-		--base-port)	number "$option" "$1" 1 65535; BASE_PORT=$((10#$1)) ;;
-		--stride)	number "$option" "$1" 1 4096; STRIDE=$((10#$1)) ;;
-		--per-core)	number "$option" "$1" 1 4096; PER_CORE=$((10#$1)) ;;
-		--lacp-timeout)	number "$option" "$1" 1 3600; LACP_TIMEOUT=$((10#$1)) ;;
-		--listen)
-			[[ $1 == @(nat|nft|bpf) ]] || die_usage "--listen $1: want nat, nft or bpf"
-			LISTEN=$1 ;;
-		--policy)
-			[[ $1 == @(cpu-bound|layer2|layer2+3|layer3+4|encap2+3|encap3+4|vlan+srcmac) ]] ||
-				die_usage "--policy $1: want cpu-bound or one of the kernel's, such as layer3+4"
-			POLICY=$1 ;;
-		esac
-		shift
+		count=$((count + 1))
+		WHERE="$option ${given[1]}"
+		option_set "${given[@]}"
 	done
-	[[ $COMMAND == up ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
-	[[ $COMMAND != up ]] || options_complete
+	[[ $COMMAND == @(up|export) ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
+	if [[ $COMMAND == @(up|export) ]]; then
+		conf_read
+		# What is set up already is asked for as it was.
+		if [[ $COMMAND == up && ${#GIVEN[@]} == 0 && -r $CONFIG ]]; then
+			AGAIN=yes
+		else
+			options_complete
+		fi
+	fi
+}
+
+# option_set NAME VALUE: as the command line names it, without its dashes
+option_set() {
+	local nic cpu number
+	case $1 in
+	bond)
+		[[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$ ]] || die_usage "$WHERE: not a name for an interface"
+		BOND=$2 ;;
+	slaves)
+		IFS=, read -ra SLAVES <<< "$2"
+		for nic in "${SLAVES[@]}"; do
+			[[ $nic =~ ^[A-Za-z0-9_][A-Za-z0-9_.:+@-]{0,14}$ ]] || die_usage "$WHERE: '$nic' is no name of an interface"
+		done
+		! twice "${SLAVES[@]}" || die_usage "$WHERE: $REPLY is named twice" ;;
+	cpus)
+		cpu=$(list_expand "$2") || die_usage "$WHERE: want a list of CPUs like 0-3,8"
+		read -ra CPUS <<< "$cpu"
+		! twice "${CPUS[@]}" || die_usage "$WHERE: CPU $REPLY is named twice" ;;
+	address)
+		ADDRESS=''
+		if [[ $2 != none ]]; then
+			[[ $2 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "$WHERE: want an IPv4 address with its prefix length like 192.0.2.1/24"
+			for number in ${2//[.\/]/ }; do
+				((10#$number <= 255)) || die_usage "$WHERE: $number is more than 255"
+			done
+			((10#${2#*/} <= 32)) || die_usage "$WHERE: a prefix has at most 32 bits"
+			ADDRESS=$2
+		fi ;;
+	port)
+		PORT=''
+		if [[ $2 != none ]]; then
+			number "$2" 1 65535
+			PORT=$((10#$2))
+		fi ;;
+	base-port)	number "$2" 1 65535; BASE_PORT=$((10#$2)) ;;
+	stride)		number "$2" 1 4096; STRIDE=$((10#$2)) ;;
+	per-core)	number "$2" 1 4096; PER_CORE=$((10#$2)) ;;
+	lacp-timeout)	number "$2" 1 3600; LACP_TIMEOUT=$((10#$2)) ;;
+	firewall-check)	yes_or_no "$2"; FIREWALL_CHECK=$2 ;;
+	smt)		yes_or_no "$2"; SMT=$2 ;;
+	adopt)		yes_or_no "$2"; ADOPT=$2 ;;
+	listen)
+		[[ $2 == @(nat|nft|bpf|reuseport) ]] || die_usage "$WHERE: want nat, nft, bpf or reuseport"
+		LISTEN=$2 ;;
+	policy)
+		[[ $2 == @(cpu-bound|layer2|layer2+3|layer3+4|encap2+3|encap3+4|vlan+srcmac) ]] ||
+			die_usage "$WHERE: want cpu-bound or one of the kernel's, such as layer3+4"
+		POLICY=$2 ;;
+	config)
+		[[ -r $2 ]] || die_usage "$WHERE: no such file that one could read"
+		CONF=$2 ;;
+	esac
+	GIVEN[$1]=$2
 }
 
 options_complete() {
-	[[ $BOND ]] || die_usage "up: --bond is missing"
-	((${#SLAVES[@]})) || die_usage "up: --slaves is missing"
-	[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
-	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
-	((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
-	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat or bpf"
-	if ((${#CPUS[@]} == 0)); then
-		read -ra CPUS <<< "$(list_expand "$(< /sys/devices/system/cpu/online)")"
-		CPUS=("${CPUS[@]:0:${#SLAVES[@]}}")
+	[[ $BOND ]] || missing --bond
+	((${#SLAVES[@]})) || [[ $ADOPT == yes && $COMMAND == up ]] || missing --slaves
+	[[ $ADOPT == no || ! $ADDRESS || $COMMAND == export ]] || die_usage "--address $ADDRESS: the bond that --adopt takes over keeps those it has; leave this out"
+	# A file that has both: what turns the service off there needs one line only.
+	[[ ${GIVEN[port]:-} != none ]] || BASE_PORT=''
+	if [[ $LISTEN == reuseport ]]; then
+		[[ ! $BASE_PORT ]] || die_usage "--base-port $BASE_PORT: with --listen reuseport there are no per-core ports"
+	else
+		[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
 	fi
-	[[ ! $PORT ]] || ((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
-		die_usage "--base-port $BASE_PORT: the last core's port would be beyond 65535"
+	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
+	[[ $LISTEN == reuseport ]] || ((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
+	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat, bpf or reuseport"
 }
 
+missing() {
+	[[ ! -e $CONF ]] || die_usage "$COMMAND: $1 is missing, and $(conf_name "${1#--}")= in $CONF"
+	die_usage "$COMMAND: $1 is missing"
+}
+
+# The per-core ports, of the CPUs that placement() has chosen or config_read() found.
 derive() {
-	local i cpu port ascending=() most=${#CPUS[@]}
-	# CPUs and slaves are dealt like cards, so either may be the shorter list.
-	((most >= ${#SLAVES[@]})) || most=${#SLAVES[@]}
-	for ((i = 0; i < most; i++)); do
-		NIC_CPUS[${SLAVES[i % ${#SLAVES[@]}]}]+=" ${CPUS[i % ${#CPUS[@]}]}"
-	done
-	[[ $PORT ]] || return 0
+	local i cpu port ascending=()
+	[[ $BASE_PORT ]] || return 0
+	((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
+		die_usage "--base-port $BASE_PORT: the last core's port would be beyond 65535"
 	# The service counts its CPUs in ascending order, whatever order they were given in.
 	for cpu in "${CPUS[@]}"; do
 		ascending[cpu]=$cpu
@@ -190,32 +270,47 @@ derive() {
 # --- what up sets, in its order; verify walks the same way ----------------------
 
 configuration() {
-	local nic
+	local nic there=()
 	want_module bonding
 	[[ ! $PORT ]] || want_listen_modules
+	if [[ $ADOPT == yes ]]; then
+		keep option "$BOND/xmit_hash_policy"
+		want option "$BOND/xmit_hash_policy" "$POLICY"
+	else
+		want_bond
+	fi
+	[[ $MODE != mend || -d /sys/class/net/$BOND/bonding ]] || return 0
+	for nic in "${SLAVES[@]}"; do
+		case $MODE in
+		check)	verify_slave "$nic" || continue ;;
+		mend)	mend_can "$nic" || continue ;;
+		esac
+		there+=("$nic")
+		keep_nic "$nic"
+		want_slave "$nic"
+	done
+	[[ $ADOPT == yes ]] || want link "$BOND" up
+	want_bans
+	# Now: opening a NIC requests its interrupts anew and may forget their CPU.
+	for nic in "${there[@]}"; do
+		want_queues "$nic"
+	done
+	case $MODE in
+	check)	verify_lacp ;;
+	apply)	[[ $DRY_RUN || $ADOPT == yes ]] || lacp_wait ;;
+	esac
+	# Last what brings traffic.
+	[[ ! $PORT ]] || want_service
+	[[ ! $ADDRESS ]] || want address "$BOND" "$ADDRESS"
+}
+
+want_bond() {
 	keep bond "$BOND"
 	want bond "$BOND" 802.3ad
 	want option "$BOND/miimon" 100
 	want option "$BOND/lacp_rate" fast
 	want option "$BOND/xmit_hash_policy" "$POLICY"
 	[[ ! $MTU ]] || want mtu "$BOND" "$MTU"
-	for nic in "${SLAVES[@]}"; do
-		keep_nic "$nic"
-		want_slave "$nic"
-	done
-	want link "$BOND" up
-	# Now: opening a NIC requests its interrupts anew and may forget their CPU.
-	for nic in "${SLAVES[@]}"; do
-		want_queues "$nic"
-	done
-	if [[ $MODE == check ]]; then
-		verify_lacp
-	elif [[ ! $DRY_RUN ]]; then
-		lacp_wait
-	fi
-	# Last what brings traffic.
-	[[ ! $PORT ]] || want_service
-	[[ ! $ADDRESS ]] || want address "$BOND" "$ADDRESS"
 }
 
 # want_module NAME: with everything that it needs, each on its own, so that down
@@ -241,7 +336,7 @@ want_listen_modules() {
 		for name in nf_tables nft_chain_nat nft_redir nft_numgen; do
 			! module_known "$name" || want_module "$name"
 		done ;;
-	bpf)	: ;;	# part of every kernel that can
+	bpf|reuseport) : ;;	# part of every kernel that can
 	esac
 }
 
@@ -250,27 +345,38 @@ want_listen_modules() {
 # are requested with them.
 keep_nic() {
 	local i path
-	[[ $MODE == apply ]] || return 0
+	[[ $MODE != check ]] || return 0
 	nic_irqs "$1"
 	for i in "${!IRQS[@]}"; do
 		keep irq "$1/$i"
 	done
 	for path in /sys/class/net/"$1"/queues/*; do
 		case ${path##*/} in
-		rx-*) keep rps "$1/${path##*/}" ;;
-		tx-*) keep xps "$1/${path##*/}" ;;
+		rx-*)	keep rps "$1/${path##*/}"
+			keep rfs "$1/${path##*/}" ;;
+		tx-*)	keep xps "$1/${path##*/}"
+			keep xps_rxqs "$1/${path##*/}" ;;
 		esac
 	done
-	[[ ${NIC_CPUS[$1]} != *' '*' '* ]] || keep channels "$1"
-	keep link "$1"
-	keep master "$1"
+	[[ ${NIC_CPUS[$1]} != *' '* ]] || keep channels "$1"
+	if [[ $ADOPT == yes ]]; then
+		[[ $POLICY != cpu-bound ]] || keep cpus "$1"
+	else
+		keep mtu "$1"	# a bond gives back only what the NIC had when it was put in last
+		keep link "$1"
+		keep master "$1"
+	fi
 }
 
 want_slave() {
 	local cpus
 	read -ra cpus <<< "${NIC_CPUS[$1]}"
-	((${#cpus[@]} == 1)) || want channels "$1" "${#cpus[@]}"
-	want master "$1" "$BOND"
+	((${#cpus[@]} == 1)) || [[ " $FIXED_CHANNELS " == *" $1 "* ]] || ! now channels "$1" ||
+		want channels "$1" "${#cpus[@]}"
+	if [[ $ADOPT == no ]]; then
+		want master "$1" "$BOND"
+		want link "$1" up
+	fi
 	[[ $POLICY != cpu-bound ]] || want cpus "$1" "$(list_of "${cpus[@]}")"
 }
 
@@ -279,25 +385,55 @@ want_queues() {
 	local nic=$1 i cpu cpus path queue
 	keep_nic "$nic"	# what appeared with the link
 	read -ra cpus <<< "${NIC_CPUS[$nic]}"
-	nic_irqs "$nic"
-	((${#IRQS[@]})) || [[ $MODE == check || $DRY_RUN ]] ||
+	irq_queues "$nic"
+	((${#IRQS[@]})) || [[ $MODE != apply || $DRY_RUN ]] ||
 		die "$nic: no interrupt found for it though it is up; flows need a physical or virtio NIC, not a software device"
 	for i in "${!IRQS[@]}"; do
 		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
-		irq_queue "${IRQS[i]}"
-		want irq "$nic/$i" "${cpus[REPLY % ${#cpus[@]}]}"
+		[[ $MODE == apply ]] || is_online "${cpus[QUEUES[i] % ${#cpus[@]}]}" "$nic/$i" || continue
+		want irq "$nic/$i" "${cpus[QUEUES[i] % ${#cpus[@]}]}"
 	done
 	for path in /sys/class/net/"$nic"/queues/*; do
 		queue=${path##*/}
 		cpu=${cpus[${queue#*-} % ${#cpus[@]}]}
 		case $queue in
-		rx-*)	! now rps "$nic/$queue" || want rps "$nic/$queue" 0 ;;
-		tx-*)	if now xps "$nic/$queue"; then
+		rx-*)	! now rps "$nic/$queue" || want rps "$nic/$queue" 0
+			! now rfs "$nic/$queue" || want rfs "$nic/$queue" 0 ;;
+		tx-*)	# A map by receive queue goes before that by CPU.
+			! now xps_rxqs "$nic/$queue" || want xps_rxqs "$nic/$queue" 0
+			if now xps "$nic/$queue"; then
 				list_mask "$cpu"
 				want xps "$nic/$queue" "$REPLY"
 			fi ;;
 		esac
 	done
+}
+
+# is_online CPU IRQ-OBJECT: no interrupt can go to a CPU that is not; the event of its coming
+# back mends that.
+is_online() {
+	read_file /sys/devices/system/cpu/online && ! list_has "$REPLY" "$1" || return 0
+	[[ $MODE != check ]] ||
+		drift "irq $2" "set to CPU $1, which is offline, so it is elsewhere" "echo 1 > /sys/devices/system/cpu/cpu$1/online && setup-flowpar.sh up"
+	return 1
+}
+
+# irqbalance goes on balancing, but not these. All bans in one request, since it reads the
+# machine anew after each.
+want_bans() {
+	local nic irq ours=() free=()
+	irqbalance_pid || return 0
+	irqbalance_banned || { [[ $MODE == apply ]] || check_irqbalance; return 0; }
+	for nic in "${SLAVES[@]}"; do
+		nic_irqs "$nic"
+		ours+=("${IRQS[@]}")
+	done
+	for irq in "${ours[@]}"; do
+		now ban "$irq"
+		[[ $REPLY == yes ]] || free+=("$irq")
+		keep ban "$irq"
+	done
+	((${#free[@]} == 0)) || want bans "$(list_of "${free[@]}")" yes
 }
 
 want_service() {
@@ -308,8 +444,8 @@ want_service() {
 	nft)
 		keep table flowpar
 		want table flowpar "$(nft_table | one_line)" ;;
-	bpf)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
-		[[ $MODE == apply ]] || verify_bpf ;;
+	bpf|reuseport)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
+		[[ $MODE != check ]] || verify_bpf ;;
 	esac
 }
 
@@ -345,16 +481,32 @@ need_root() {
 	((EUID == 0)) || die "$COMMAND: $1, and user $(id -un) may not; run it as root${2:-}"
 }
 
+# Options whose default comes from the machine, and which were not given: what an
+# earlier run found there stays. As an expression for grep.
+not_given() {
+	local name names=none
+	for name in cpus policy slaves; do
+		[[ ${GIVEN[$name]+x} ]] || names+="|${name^^}"
+	done
+	echo "$names"
+}
+
 command_up() {
 	local asked other
 	asked=$(config_text)
 	journal_read
-	if config_read; then
-		other=$(grep -vxF -f <(echo "$asked") <(config_text) | paste -sd' ') || true
+	if [[ $AGAIN ]]; then
+		config_read
+	elif config_read; then
+		other=$(grep -vxF -f <(echo "$asked") <(config_text) | grep -vE "^($(not_given))=" | paste -sd' ') || true
 		[[ ! $other ]] ||
 			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
+	else
+		[[ $ADOPT == no || ${#SLAVES[@]} != 0 ]] || adopt_slaves
+		policy_default
+		placement
 	fi
-	FIXED_IRQS='' IRQS_LATER=''	# found anew
+	FIXED_IRQS='' FIXED_CHANNELS='' IRQS_LATER=''	# found anew
 	derive
 	check_all
 	if [[ ! $DRY_RUN ]]; then
@@ -371,7 +523,7 @@ command_up() {
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
 	[[ $DRY_RUN || ! $IRQS_LATER ]] || check_irqbalance
-	[[ ! $PORT || $LISTEN != bpf ]] || bpf_attached || bpf_hint
+	[[ ! $PORT ]] || ! by_bpf || bpf_attached || bpf_hint
 }
 
 command_down() {
@@ -382,7 +534,7 @@ command_down() {
 		return
 	fi
 	undo_all || failed=1
-	[[ ! $PORT || $LISTEN != bpf ]] || ! bpf_attached ||
+	[[ ! $PORT ]] || ! by_bpf || ! bpf_attached ||
 		echo "port $PORT: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"
 	return "$failed"
 }
@@ -404,7 +556,7 @@ main() {
 	COMMAND=$1
 	shift
 	case $COMMAND in
-	up|down|status|verify) options "$@" ;;
+	up|down|status|verify|watch|export) options "$@" ;;
 	-h|--help|help) usage; exit ;;
 	*) die_usage "$COMMAND: unknown command" ;;
 	esac

@@ -44,6 +44,8 @@ packages() {	# GROUP PACKAGE WHY
 	lab    cpio               the model lab's initramfs
 	bench  lighttpd           the server of the original experiment
 	bench  nginx              the server that can SO_REUSEPORT: set-up reuseport, SERVER=nginx
+	bench  lighttpd-mod-openssl  https in lighttpd
+	bench  haproxy            the proxy among the servers; neither started nor enabled
 	bench  apache2-utils      ab, its load generator
 	bench  nftables           --listen nft; firewall check of setup-flowpar.sh
 	bench  linux-perf         perf stat beside the benchmark
@@ -55,13 +57,23 @@ packages() {	# GROUP PACKAGE WHY
 	test   python3            YNL's generator, raw netlink and packets in tests
 	test   python3-yaml       YNL's generator
 	test   tcpdump            captures at the switch
+	test   openssl            certificates; which sessions a server resumes
+	test   openvswitch-switch the lab's other switch, --switch ovs; not started
+	test   systemd            runs the unit files in the lab
+	test   mandoc             manual pages are checked by it
 	test   curl               single requests with a chosen Host header
 	test   iputils-ping       whether two hosts reach each other
 	lab    jq                 writes run.json; reads JSON in the evaluation and tests
 	test   pahole             structure layouts, stock against patched
 	test   socat              TCP in the kernel selftest
 	test   busybox            a small server for the set-up's tests
+	test   irqbalance         what setup-flowpar.sh keeps off the NICs' interrupts
 	test   git                which files the style test looks at
+	package debhelper         packs flowpar itself
+	package dh-dkms           knows flowpar-dkms's files
+	package dpkg-dev          packs flowpar itself
+	package lintian           what Debian would find wrong with the packages
+	package debootstrap       a Debian to install the packages and Debian's kernels in
 	deb    dpkg-dev           packs the kernel
 	deb    debhelper          packs the kernel
 	deb    cpio               kernel headers package
@@ -74,7 +86,7 @@ packages() {	# GROUP PACKAGE WHY
 	END
 }
 
-(($#)) || set -- kernel 6.12 6.1 iproute2 ctl lab bench test
+(($#)) || set -- kernel 6.12 6.1 iproute2 ctl lab bench test package
 missing=()
 while read -r group package _; do
 	[[ " $* " == *" $group "* ]] || continue
@@ -106,7 +118,7 @@ if ! { apt-get update && $line; } > "$log" 2>&1; then
 	exit 1
 fi
 if [[ -d /run/systemd/system ]]; then
-	for package in lighttpd nginx; do
+	for package in lighttpd nginx haproxy irqbalance openvswitch-switch; do
 		[[ " ${missing[*]} " != *" $package "* ]] || systemctl -q disable "$package" >> "$log" 2>&1 || true
 	done
 fi

@@ -18,6 +18,7 @@ usage: run-ab.sh [options]
   --cpus N           server CPUs, and NICs             (4)
   --nics N           NICs if other than CPUs
   --nic MODEL        virtio-net or e1000e              (virtio-net)
+  --switch KIND      bridge or ovs, as for lab run     (bridge)
   --setups LIST      comma separated                   (balance-rr,8023ad-l34,flowpar)
   --sizes LIST       file sizes in bytes, the first is the row of result.csv (128)
                      "all" is 128,256,512,...,32768
@@ -25,15 +26,16 @@ usage: run-ab.sh [options]
   --concurrency N    of each client                    (8)
   --server NAME      lighttpd or nginx, for all set-ups    (lighttpd)
   --cut              flowpar also with a link cut and restored under load
-  --kernel K         one kernel for all set-ups: patched, stock, debug, DIR
+  --kernel K         one kernel for all set-ups: patched, stock, debug, debian-X.Y, DIR
+  --deb FILE         flowpar's tools from this package, not from the repository
   --base X.Y         version of the kernels that set-ups ask for: 6.12 or 6.1 (6.12)
 Set-ups: $(cd "$here/setups" && echo *.sh | sed 's/common\.sh *//; s/\.sh//g')
 END
 }
 die() { echo "run-ab.sh: $*" >&2; exit 2; }
 
-out=$repo/out/ab cpus=4 nics='' nic=virtio-net setups=balance-rr,8023ad-l34,flowpar
-sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel='' base=6.12
+out=$repo/out/ab cpus=4 nics='' nic=virtio-net switch=bridge setups=balance-rr,8023ad-l34,flowpar
+sizes=128 requests=500 concurrency=8 server=lighttpd cut=0 one_kernel='' base=6.12 deb=''
 while (($#)); do
 	case $1 in
 	--cut) cut=1; shift; continue ;;
@@ -46,12 +48,14 @@ while (($#)); do
 	--cpus) cpus=$2 ;;
 	--nics) nics=$2 ;;
 	--nic) nic=$2 ;;
+	--switch) switch=$2 ;;
 	--setups) setups=$2 ;;
 	--sizes) sizes=$2 ;;
 	--requests) requests=$2 ;;
 	--concurrency) concurrency=$2 ;;
 	--server) server=$2 ;;
 	--kernel) one_kernel=$2 ;;
+	--deb) deb=$(realpath -e "$2") || die "--deb $2: no such file" ;;
 	--base) base=$2 ;;
 	*) usage >&2; die "$1: unknown option" ;;
 	esac
@@ -71,7 +75,7 @@ IFS=, read -ra todo <<< "$setups"
 for s in "${todo[@]}"; do
 	[[ -r $here/setups/$s.sh && $s != common ]] || { usage >&2; die "--setups $s: no such set-up"; }
 	# shellcheck source=bench/setups/multiqueue.sh
-	refuses=$(. "$here/setups/$s.sh"; echo "${refuses:-}")
+	refuses=$(. "$here/setups/$s.sh"; echo "${refuses:-${model_only:-}}")
 	[[ -z $refuses ]] || die "--setups $s: $refuses"
 done
 
@@ -102,18 +106,24 @@ for s in "${todo[@]}"; do
 	kernel=${one_kernel:-$kernel-$base}
 	echo "[$n/${#todo[@]}] $s: $cpus CPUs, $nics $nic NICs, $kernel kernel" >&2
 	kdir=$kernel
-	[[ $kernel == */* ]] || kdir=$("$repo/kernel-patches/build.sh" "$kernel")
+	case $kernel in
+	*/*) ;;
+	debian-*) kdir=$("$here/lab/debian-kernel" "$kernel") ;;
+	*) kdir=$("$repo/kernel-patches/build.sh" "$kernel") ;;
+	esac
 	probe=$("$here/lab/module" "$kdir" "$here/lab/probe")
 	do_cut=0
 	[[ $s == flowpar ]] && do_cut=$cut
 	slow=1
 	grep -q '^CONFIG_KASAN=y' "$kdir/config" && slow=4
+	# Open vSwitch takes its time on emulated CPUs: its daemons, and each new flow.
+	[[ $switch == bridge ]] || slow=4
 	status=0
 	# A lab must not outlive who started it.
-	setpriv --pdeathsig TERM "$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" \
+	setpriv --pdeathsig TERM "$here/lab/lab" run --cpus "$cpus" --nics "$nics" --nic "$nic" --kernel "$kdir" --lag "$lag" --switch "$switch" \
 		--server "$here/guest/ab-server" --client "$here/guest/ab-client" --out "$out/run/$s" \
 		--env SETUP="$s" --env SERVER="$server" --env SIZES="${sizes//,/ }" --env REQUESTS="$requests" \
-		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" \
+		--env CONCURRENCY="$concurrency" --env CUT="$do_cut" --env DEB="$deb" \
 		--env PROBE="$probe" --timeout $((slow * (240 + cpus * requests / 10))) || status=$?
 	if ((status)); then
 		echo "run-ab.sh: $s: the lab run failed (exit $status); logs in $out/run/$s:" >&2

@@ -305,14 +305,18 @@ struct slave *bond_xmit_cpu_bound(struct bonding *bond,
 
 	cpu = skb ? bond_cpu_bound_skb_cpu(skb) : raw_smp_processor_id();
 	n = bond_cpu_bound_row(map, cpu, &candidates);
-	if (!n) {
+	/* A socket can name any number. One that no CPU can have is in no list,
+	 * and there is neither per-CPU memory nor a node for it.
+	 */
+	if (!n && likely(cpu_possible(cpu))) {
 		why = BOND_CPU_BOUND_LEARNED;
 		n = bond_cpu_bound_id_row(map, READ_ONCE(per_cpu_ptr(map->state, cpu)->learned),
 					  &candidates);
-	}
-	if (!n) {
-		why = BOND_CPU_BOUND_NODE;
-		n = bond_cpu_bound_node_row(map, cpu_to_node(cpu), &candidates);
+		if (!n) {
+			why = BOND_CPU_BOUND_NODE;
+			n = bond_cpu_bound_node_row(map, cpu_to_node(cpu),
+						    &candidates);
+		}
 	}
 
 	i = n == 1 ? candidates[0] : count;

@@ -35,11 +35,20 @@
 #define bond_cpu_bound_cpus_print	test_bond_cpu_bound_cpus_print
 
 static int test_cpu_node;	/* of every CPU */
+static unsigned int test_hole;	/* a number below nr_cpu_ids of no CPU */
 
 #undef nr_node_ids
 #define nr_node_ids		4U
 #undef cpu_to_node
 #define cpu_to_node(cpu)	((void)(cpu), test_cpu_node)
+
+static bool test_cpu_possible(unsigned int cpu)
+{
+	return cpu != test_hole && cpu_possible(cpu);
+}
+
+#undef cpu_possible
+#define cpu_possible(cpu)	test_cpu_possible(cpu)
 
 #include "bond_cpu_bound.c"
 
@@ -344,6 +353,16 @@ static void node_rows(struct kunit *test)
 	test_cpu_node = 3;
 	expect(test, here, BOND_CPU_BOUND_NODE, 2, 3, 2, 3);
 	test_cpu_node = 2;
+	expect_any(test, here);
+}
+
+/* A socket may name what lies between the CPUs that can be. */
+static void no_such_cpu(struct kunit *test)
+{
+	nodes(test, 0, 1, 1, 1);
+	hear(1);
+	expect_one(test, here, BOND_CPU_BOUND_LEARNED, 1);
+	test_hole = here;
 	expect_any(test, here);
 }
 
@@ -682,6 +701,7 @@ static int test_init(struct kunit *test)
 	here = cpumask_first(cpu_online_mask);
 	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(here)), 0);
 	test_cpu_node = 0;
+	test_hole = nr_cpu_ids;
 	update_error = 0;
 
 	dev = test_device(test, sizeof(*bond));
@@ -733,6 +753,7 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE(lists),
 	KUNIT_CASE(bad_lists),
 	KUNIT_CASE(node_rows),
+	KUNIT_CASE(no_such_cpu),
 	KUNIT_CASE(shrunk_array),
 	KUNIT_CASE(no_map),
 	KUNIT_CASE(flow_cpu),

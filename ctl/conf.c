@@ -23,16 +23,41 @@
 static char run_dir[PATH_MAX];
 static mode_t conf_mode;	/* that of the template: it may hold secrets */
 
+/*
+ * "{port+N}": for a server's second port, of a service whose base port is N higher.
+ *
+ * Return: how long the placeholder is; 0: it is none, or its port would be none.
+ */
+static size_t port_plus(const char *text, unsigned int port, unsigned int *sum)
+{
+	unsigned long n = 0;
+	const char *p;
+
+	if (strncmp(text, "{port+", 6))
+		return 0;
+	for (p = text + 6; *p >= '0' && *p <= '9' && n <= 65535; p++)
+		n = 10 * n + (unsigned long)(*p - '0');
+	if (p == text + 6 || *p != '}' || port + n > 65535)
+		return 0;
+	*sum = port + (unsigned int)n;
+	return (size_t)(p + 1 - text);
+}
+
 char *conf_substitute(const char *text, const struct place *place)
 {
+	unsigned int sum;
 	char *out = NULL;
-	size_t len;
+	size_t len, n;
 	FILE *f = open_memstream(&out, &len);
 
 	if (!f)
 		abort();
 	while (*text) {
-		if (!strncmp(text, "{port}", 6)) {
+		n = port_plus(text, place->port, &sum);
+		if (n) {
+			fprintf(f, "%u", sum);
+			text += n;
+		} else if (!strncmp(text, "{port}", 6)) {
 			fprintf(f, "%u", place->port);
 			text += 6;
 		} else if (!strncmp(text, "{cpu}", 5)) {

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What {port}, {cpu}, {instance} and {conf} stand for. */
+/* What {port}, {port+N}, {cpu}, {instance} and {conf} stand for. */
 struct place {
 	unsigned int port;
 	unsigned int cpu;

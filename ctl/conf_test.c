@@ -30,6 +30,11 @@ int main(void)
 	becomes("{port}{cpu}{instance}{conf}", &with, "800812/run/x/8008.conf");
 	becomes("{port}-{cpu}-{instance}", &without, "65535-8191-0");
 	becomes("{conf}", &without, "{conf}");
+	becomes("{port+1000} {port+0}", &with, "9008 8008");
+	becomes("{port+57527} {port+57528}", &with, "65535 {port+57528}");
+	becomes("{port+}{port+ 1}{port+1 }{port+-1}{port+1x}{port+1", &with,
+		"{port+}{port+ 1}{port+1 }{port+-1}{port+1x}{port+1");
+	becomes("{port+99999999999999999999}", &with, "{port+99999999999999999999}");
 	becomes("{{port}}", &with, "{8008}");
 	becomes("{por", &with, "{por");
 	becomes("{", &with, "{");

@@ -147,20 +147,36 @@ static struct nlmsghdr *request_to(struct genl *g, uint16_t type, uint8_t cmd, u
 	return nlh;
 }
 
+/* The family has but one group. */
+static void groups_attr(const struct nlattr *groups, uint32_t *id)
+{
+	const struct nlattr *group, *attr;
+
+	mnl_attr_for_each_nested(group, groups)
+		mnl_attr_for_each_nested(attr, group)
+			if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID)
+				*id = mnl_attr_get_u32(attr);
+}
+
 static void family_attr(const struct nlattr *attr, bool first, void *data)
 {
+	struct genl *g = data;
+
 	(void)first;
 	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
-		*(uint16_t *)data = mnl_attr_get_u16(attr);
+		g->family = mnl_attr_get_u16(attr);
+	else if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
+		groups_attr(attr, &g->group);
 }
 
 bool genl_open(struct genl *g)
 {
-	struct answer answer = { .fn = family_attr, .data = &g->family };
+	struct answer answer = { .fn = family_attr, .data = g };
 	struct nlmsghdr *nlh;
 	int on = 1, err;
 
 	g->family = 0;
+	g->group = 0;
 	g->seq = 0;
 	g->nl = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
 	if (!g->nl || mnl_socket_bind(g->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
@@ -191,6 +207,20 @@ void genl_close(struct genl *g)
 	if (g->nl)
 		mnl_socket_close(g->nl);
 	g->nl = NULL;
+}
+
+bool genl_notified(struct genl *g)
+{
+	/* The controller's own group has its number. */
+	int groups[] = { (int)g->group, GENL_ID_CTRL };
+	size_t i;
+
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (!groups[i] || mnl_socket_setsockopt(g->nl, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0) {
+			report("nf_flowpar", "its notifications cannot be had: %s", groups[i] ? strerror(errno) : "it has none");
+			return false;
+		}
+	return true;
 }
 
 struct nlmsghdr *genl_request(struct genl *g, uint8_t cmd)

@@ -16,6 +16,7 @@
 struct genl {
 	struct mnl_socket *nl;
 	uint16_t family;
+	uint32_t group;		/* of notifications */
 	uint32_t seq;
 	char buf[64 * 1024];	/* the request that is being made */
 };
@@ -30,6 +31,15 @@ typedef void (*genl_attr_fn)(const struct nlattr *attr, bool first, void *data);
  */
 bool genl_open(struct genl *g);
 void genl_close(struct genl *g);
+
+/**
+ * genl_notified() - have the kernel tell of each change on this socket from now on
+ *
+ * Also of families that go, as this one does when the module is unloaded.
+ *
+ * Return: false if that is not possible (reported).
+ */
+bool genl_notified(struct genl *g);
 
 /* Begin a request in g->buf; attributes are added with mnl_attr_put*(). */
 struct nlmsghdr *genl_request(struct genl *g, uint8_t cmd);

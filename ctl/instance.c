@@ -87,13 +87,14 @@ static char *find_program(const char *name)
 }
 
 bool instance_init(struct instance *i, struct place place, size_t slot, char *const *command,
-		   const char *conf_dir)
+		   const char *conf)
 {
 	size_t n;
 
 	i->place = place;
 	i->slot = slot;
-	if (conf_dir && asprintf(&i->conf, "%s/%u.conf", conf_dir, place.port) < 0)
+	i->conf = conf ? strdup(conf) : NULL;
+	if (conf && !i->conf)
 		abort();
 	i->place.conf = i->conf;
 	for (n = 0; command[n]; n++)
@@ -144,6 +145,18 @@ static void set_variable(const char *name, unsigned int value)
 	setenv(name, text, 1);
 }
 
+/* Before what is preloaded already. */
+static void set_preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *all;
+
+	if (asprintf(&all, "%s%s%s", library, others && *others ? ":" : "", others ? others : "") < 0)
+		abort();
+	setenv("LD_PRELOAD", all, 1);
+	free(all);
+}
+
 /* Signals that `run` handles, and passes on to the servers. */
 static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
 
@@ -170,6 +183,8 @@ static const char *become_server(const struct instance *i, const struct instance
 	set_variable("FLOWPAR_PORT", i->place.port);
 	set_variable("FLOWPAR_CPU", i->place.cpu);
 	set_variable("FLOWPAR_INSTANCE", i->place.instance);
+	if (inherit->preload)
+		set_preload(inherit->preload);
 	/* Ignored as under nohup they would stay so in the server, deaf to a reload. */
 	for (size_t k = 0; k < sizeof(passed_on) / sizeof(passed_on[0]); k++)
 		signal(passed_on[k], SIG_DFL);

@@ -39,14 +39,16 @@ struct instance {
 	unsigned int fails;	/* deaths in a row, each soon after its start */
 	bool was_well;		/* has once stayed up for BACKOFF_HEALTHY_MS */
 	bool killed;		/* had to be, while stopping */
-	bool given;		/* --listen bpf: its listener is given flows */
+	bool given;		/* --listen bpf, reuseport: its listener is given flows */
+	uint64_t found;		/* when that began, of this start */
 	bool unclean;		/* did not end as a server that is asked to ends */
 };
 
-/* What each child gets back of what flowparctl changed for itself. */
+/* What each child gets: back what flowparctl changed for itself, and a library to preload. */
 struct instance_inherit {
 	sigset_t mask;
 	struct sigaction sigpipe;
+	const char *preload;	/* or NULL */
 };
 
 uint64_t now_ms(void);
@@ -54,12 +56,12 @@ uint64_t now_ms(void);
 /**
  * instance_init() - make the command of an instance and look up its program
  * @command: with placeholders, NULL-terminated
- * @conf_dir: directory of written-out templates, or NULL
+ * @conf: where its template is written out to, or NULL
  *
  * Return: false if there is no such program (reported).
  */
 bool instance_init(struct instance *i, struct place place, size_t slot, char *const *command,
-		   const char *conf_dir);
+		   const char *conf);
 void instance_free(struct instance *i);
 
 /* Start it; a failure is handled as a death is. */

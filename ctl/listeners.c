@@ -23,13 +23,33 @@ static int option(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
-static bool listens_on(int fd, unsigned int port)
+static bool connected(int fd)
 {
 	struct sockaddr_storage address;
 	socklen_t len = sizeof(address);
 
-	if (option(fd, SO_ACCEPTCONN) != 1 || option(fd, SO_PROTOCOL) != IPPROTO_TCP ||
-	    getsockname(fd, (struct sockaddr *)&address, &len))
+	return !getpeername(fd, (struct sockaddr *)&address, &len);
+}
+
+static bool listens_on(int fd, unsigned int port, unsigned int what)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+
+	switch (option(fd, SO_PROTOCOL)) {
+	case IPPROTO_TCP:
+		if (!(what & LISTENERS_TCP) || option(fd, SO_ACCEPTCONN) != 1)
+			return false;
+		break;
+	case IPPROTO_UDP:
+		if (!(what & LISTENERS_UDP) || connected(fd))
+			return false;
+		break;
+	default:
+		return false;
+	}
+	if (getsockname(fd, (struct sockaddr *)&address, &len) ||
+	    (address.ss_family != AF_INET && address.ss_family != AF_INET6))
 		return false;
 	/* sin_port and sin6_port are at the same place */
 	return ntohs(((struct sockaddr_in *)&address)->sin_port) == port;
@@ -81,14 +101,13 @@ static bool socket_numbers(pid_t pid, int **numbers, size_t *n)
 	return !err;
 }
 
-bool listeners_get(struct listeners *l, pid_t pid, unsigned int port)
+/* Adds to what is there. */
+static bool add(struct listeners *l, pid_t pid, unsigned int port, unsigned int what)
 {
 	int pidfd, fd, err = 0;
 	int *numbers;
 	size_t i, n;
 
-	l->fd = NULL;
-	l->n = 0;
 	pidfd = pidfd_open(pid, 0);
 	if (pidfd < 0)
 		return false;
@@ -101,7 +120,7 @@ bool listeners_get(struct listeners *l, pid_t pid, unsigned int port)
 				err = errno;
 			continue;
 		}
-		if (!listens_on(fd, port)) {
+		if (!listens_on(fd, port, what)) {
 			close(fd);
 			continue;
 		}
@@ -114,6 +133,39 @@ bool listeners_get(struct listeners *l, pid_t pid, unsigned int port)
 	close(pidfd);
 	errno = err;
 	return !err;
+}
+
+bool listeners_get(struct listeners *l, pid_t pid, unsigned int port, unsigned int what)
+{
+	l->fd = NULL;
+	l->n = 0;
+	return add(l, pid, port, what);
+}
+
+bool listeners_get_group(struct listeners *l, pid_t group, unsigned int port, unsigned int what)
+{
+	struct dirent *entry;
+	int err = 0;
+	pid_t pid;
+	DIR *proc;
+
+	if (!listeners_get(l, group, port, what) && errno != ESRCH)
+		err = errno;
+	proc = opendir("/proc");
+	if (!proc)
+		return false;
+	while ((entry = readdir(proc))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		pid = (pid_t)atoi(entry->d_name);
+		if (pid == group || getpgid(pid) != group)
+			continue;
+		if (!add(l, pid, port, what) && errno != ESRCH)
+			err = errno;
+	}
+	closedir(proc);
+	errno = err;
+	return l->n || !err;
 }
 
 void listeners_put(struct listeners *l)

@@ -69,21 +69,14 @@ static __always_inline __u32 flow_hash(const struct bpf_sk_lookup *ctx)
 	return h ^ h >> 16;
 }
 
-/*
- * The i-th place to look: first the instances of the rank, from a hashed one on,
- * then those of each other rank, from a hashed one on: what one core cannot take
- * is dealt to all others. Called by bpf_loop(); 1 ends it.
- */
+/* Called by bpf_loop(); 1 ends it. */
 static long try_one(__u32 i, struct search *s)
 {
-	__u32 per_core = config.per_core, ranks = config.n_cpus, rank = s->rank, slot, key;
+	__u32 slot = lookup_slot(i, s->rank, s->hash, config.per_core, config.n_cpus);
+	__u32 key = LOOKUP_KEY(slot, s->ipv6);
 	struct bpf_sock *sk;
 	long err;
 
-	if (i >= per_core)
-		rank = (rank + 1 + (s->hash / per_core + i / per_core - 1) % (ranks - 1)) % ranks;
-	slot = rank * per_core + (s->hash + i) % per_core;
-	key = LOOKUP_KEY(slot, s->ipv6);
 	sk = bpf_map_lookup_elem(&flowpar_sockets, &key);
 	if (!sk)
 		return 0;
@@ -91,7 +84,7 @@ static long try_one(__u32 i, struct search *s)
 	bpf_sk_release(sk);
 	if (err)
 		return 0;
-	s->found = i < per_core ? 1 : 2;
+	s->found = i < config.per_core ? 1 : 2;
 	return 1;
 }
 

@@ -10,11 +10,16 @@
 #include <string.h>
 
 #include "command.h"
+#include "doctor.h"
+#include "monitor.h"
+#include "irqbalance.h"
 #include "report.h"
 #include "run.h"
 #include "service.h"
 #include "stats.h"
 #include "top.h"
+#include "watch.h"
+#include "write_conf.h"
 
 static const struct command *const commands[] = {
 	&service_add,
@@ -22,7 +27,12 @@ static const struct command *const commands[] = {
 	&service_list,
 	&stats,
 	&top,
+	&monitor,
 	&run,
+	&write_conf,
+	&doctor,
+	&irqbalance,
+	&watch,
 };
 
 #define N_COMMANDS	(sizeof(commands) / sizeof(commands[0]))

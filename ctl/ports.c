@@ -155,7 +155,7 @@ bool port_check(unsigned int port)
 	return false;
 }
 
-bool port_check_public(unsigned int port)
+bool port_check_public(unsigned int port, const char *why)
 {
 	struct holder holder = { .sk.port = port };
 	char object[32];
@@ -164,7 +164,7 @@ bool port_check_public(unsigned int port)
 	if (!holder.found || holder.sk.state != TCP_LISTEN)
 		return true;
 	snprintf(object, sizeof(object), "port %u", port);
-	report(object, "a socket of user id %u listens on it already, on %s; stop it (ss -tlnp sport = :%u): the instances listen on the per-core ports",
-	       holder.sk.uid, holder.sk.address, port);
+	report(object, "a socket of user id %u listens on it already, on %s; stop it (ss -tlnp sport = :%u)%s",
+	       holder.sk.uid, holder.sk.address, port, why);
 	return false;
 }

@@ -19,12 +19,13 @@ bool port_check(unsigned int port);
 
 /**
  * port_check_public() - does nobody listen on this port?
+ * @why: that is asked, to be added to what is reported
  *
  * Connections may be there: those of a service that was stopped have it.
  *
  * Return: true if so, false if not (reported with who listens).
  */
-bool port_check_public(unsigned int port);
+bool port_check_public(unsigned int port, const char *why);
 
 /**
  * ports_listening() - mark the ports that have a listening socket

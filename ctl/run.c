@@ -4,7 +4,8 @@
  *
  * At the end of the flow's way: the process that accepts a flow runs on the core
  * that received it, because its port is the one that nf_flowpar gives that core, or
- * because a BPF program of ours gives its listener that core's flows (lookup.c).
+ * because a BPF program of ours gives its listener that core's flows (lookup.c,
+ * reuseport.c).
  * Everything is checked before anything is started. One thread, one poll() over
  * a signalfd; all state is in instances[], written out files belong to conf.c.
  */
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/mempolicy.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -30,7 +32,7 @@
 #include "cpulist.h"
 #include "instance.h"
 #include "keeper.h"
-#include "lookup.h"
+#include "listen.h"
 #include "ports.h"
 #include "report.h"
 #include "service.h"
@@ -39,29 +41,31 @@
 #define GIVE_UP_FAILS	5
 /* How often we look whether ports are listened on, or who is left of a group. */
 #define LOOK_MS		50
-/* How often we look, with --listen bpf, whether their listeners are still the same. */
+/* How often we look, where we steer, whether their listeners are still the same. */
 #define LOOK_AGAIN_MS	1000
 
 static struct cpulist cpus;
-static unsigned int port_base, stride = 8, per_core = 1;
+static unsigned int port_base, stride, per_core = 1;
 static unsigned int stop_timeout = 10, wait_listen, ready_fd;
 static unsigned int public_port;
 static const char *template, *listen_by = "nat";
-static bool by_bpf;
+static enum listen_mode mode;
+static const struct steering *steering;		/* NULL: others bring the flows */
 
 static const struct option_spec options[] = {
 	{ "cpus", "LIST", "CPUs to run on, as 0,8-11; all of them online and in our cpuset",
 	  .required = true, .cpus = &cpus },
-	{ "port-base", "P", "port of the first CPU's first instance",
-	  .required = true, .number = &port_base, .min = 1, .max = 65535 },
-	{ "stride", "S", "ports from one CPU to the next (default 8)",
+	{ "port-base", "P", "port of the first CPU's first instance; not with --listen reuseport",
+	  .number = &port_base, .min = 1, .max = 65535 },
+	{ "stride", "S", "ports from one CPU to the next (default 8); not with --listen reuseport",
 	  .number = &stride, .min = 1, .max = 65535 },
 	{ "per-core", "K", "instances per CPU, at most the stride (default 1)",
 	  .number = &per_core, .min = 1, .max = 65535 },
 	{ "listen", "MODE", "who brings flows: nat (default), the service that was added for these\n"
-	  "                           ports; bpf, a BPF program while this runs, needs --port",
+	  "                           ports; bpf or reuseport, a BPF program while this runs,\n"
+	  "                           need --port",
 	  .string = &listen_by },
-	{ "port", "P", "public port, the one that clients use, with --listen bpf",
+	{ "port", "P", "public port, the one that clients use, with --listen bpf or reuseport",
 	  .number = &public_port, .min = 1, .max = 65535 },
 	{ "template", "FILE", "configuration to write out for each instance, named by {conf}",
 	  .string = &template },
@@ -88,8 +92,22 @@ static const char notes[] =
 "group; on which address does not matter. All this ends with flowparctl, however it\n"
 "ends. Needs Linux 5.17 and root. flowparctl stats --listen bpf shows what was done.\n"
 "\n"
+"With --listen reuseport there are no per-core ports: {port} is the public port for\n"
+"every instance (in names of files use {cpu} and {instance}, or {conf}), and each opens\n"
+"its own socket on it, TCP or UDP, IPv4 or IPv6, on the addresses that it wants. A\n"
+"preloaded library sets SO_REUSEPORT for it, unless COMMAND is statically linked or\n"
+"privileged by its file: such a program has to do that itself. A BPF program in the\n"
+"group of these sockets gives a new flow, and each datagram, to the socket of the CPU\n"
+"that it arrives on; a CPU without a socket is passed over for others, a CPU outside the\n"
+"list gets one by a hash of the flow. Connections that an instance has not accepted when\n"
+"it ends go to another. Of several sockets of one instance at one address one gets all:\n"
+"so one worker an instance. Until flowparctl has found the sockets the kernel's own hash\n"
+"picks one. Needs Linux 5.17 and root. flowparctl stats --listen reuseport shows what\n"
+"was done.\n"
+"\n"
 "In COMMAND, its arguments and FILE these are replaced; other braces are left alone:\n"
 "  {port}       the port to listen on         also in the environment: FLOWPAR_PORT\n"
+"  {port+N}     N more, the port of another service with a base port N higher\n"
 "  {cpu}        the CPU that it is pinned to                           FLOWPAR_CPU\n"
 "  {instance}   0 to K-1 on each CPU                                   FLOWPAR_INSTANCE\n"
 "  {conf}       name of the written-out FILE\n"
@@ -119,7 +137,7 @@ static pid_t keeper;
 
 static unsigned int port_of(size_t rank, unsigned int j)
 {
-	return port_base + (unsigned int)rank * stride + j;
+	return mode == LISTEN_REUSEPORT ? public_port : port_base + (unsigned int)rank * stride + j;
 }
 
 static bool is_core_port(unsigned int port)
@@ -129,11 +147,14 @@ static bool is_core_port(unsigned int port)
 	return port >= port_base && offset / stride < cpus.n && offset % stride < per_core;
 }
 
-static void check_usage(char **command)
+static void check_core_ports(void)
 {
-	bool uses_conf = false;
 	unsigned long last;
 
+	if (!port_base)
+		usage_error(&run, "--port-base", "missing");
+	if (!stride)
+		stride = 8;
 	if (per_core > stride)
 		usage_error(&run, "--per-core", "%u instances on a CPU do not fit in a stride of %u ports",
 			    per_core, stride);
@@ -141,22 +162,34 @@ static void check_usage(char **command)
 	if (last > 65535)
 		usage_error(&run, "--port-base", "%zu CPUs from port %u on end at port %lu, beyond 65535",
 			    cpus.n, port_base, last);
+	if (mode == LISTEN_BPF && is_core_port(public_port))
+		usage_error(&run, "--port", "%u is also a per-core port; choose another --port-base", public_port);
+}
+
+static void check_usage(char **command)
+{
+	bool uses_conf = false;
+
 	for (; *command; command++)
 		uses_conf |= strstr(*command, "{conf}") != NULL;
 	if (uses_conf && !template)
 		usage_error(&run, "{conf}", "there is no --template that could be written out");
 	if (template && !uses_conf)
 		usage_error(&run, "--template", "COMMAND does not name {conf}, so it would not be used");
-	if (!strcmp(listen_by, "bpf"))
-		by_bpf = true;
-	else if (strcmp(listen_by, "nat"))
-		usage_error(&run, "--listen", "'%s' is neither nat nor bpf", listen_by);
-	if (by_bpf && !public_port)
-		usage_error(&run, "--listen", "bpf needs to know the public port; give --port");
-	if (public_port && !by_bpf)
-		usage_error(&run, "--port", "with --listen nat the service has it (flowparctl service add); leave it out or give --listen bpf");
-	if (by_bpf && is_core_port(public_port))
-		usage_error(&run, "--port", "%u is also a per-core port; choose another --port-base", public_port);
+	if (!listen_mode_parse(&mode, listen_by))
+		usage_error(&run, "--listen", "'%s' is neither nat, bpf nor reuseport", listen_by);
+	if (mode != LISTEN_NAT && !public_port)
+		usage_error(&run, "--listen", "%s needs to know the public port; give --port", listen_by);
+	if (public_port && mode == LISTEN_NAT)
+		usage_error(&run, "--port", "with --listen nat the service has it (flowparctl service add); leave it out or give --listen bpf or reuseport");
+	if (mode == LISTEN_REUSEPORT) {
+		if (port_base)
+			usage_error(&run, "--port-base", "with --listen reuseport there are no per-core ports; leave it out");
+		if (stride)
+			usage_error(&run, "--stride", "with --listen reuseport there are no per-core ports; leave it out");
+	} else {
+		check_core_ports();
+	}
 	if (ready_fd && fcntl((int)ready_fd, F_SETFD, FD_CLOEXEC))
 		usage_error(&run, "--ready-fd", "%u is not an open file descriptor", ready_fd);
 }
@@ -251,7 +284,7 @@ static bool check_public_port(void)
 	struct genl *g;
 	size_t i;
 
-	if (!port_check_public(public_port))
+	if (!port_check_public(public_port, mode == LISTEN_REUSEPORT ? "" : ": the instances listen on the per-core ports"))
 		return false;
 	if (access("/sys/module/nf_flowpar", F_OK))
 		return true;
@@ -264,7 +297,8 @@ static bool check_public_port(void)
 	}
 	good = services_get(g, &all);
 	for (i = 0; good && i < all.n; i++) {
-		if (all.service[i].port != public_port || all.service[i].protocol != IPPROTO_TCP)
+		if (all.service[i].port != public_port ||
+		    (mode == LISTEN_BPF && all.service[i].protocol != IPPROTO_TCP))
 			continue;
 		snprintf(object, sizeof(object), "port %u", public_port);
 		report(object, "nf_flowpar serves it already; delete that (flowparctl service list) or choose another --port");
@@ -276,16 +310,52 @@ static bool check_public_port(void)
 	return good;
 }
 
-static bool attach(void)
+static bool begin_steering(void)
 {
-	static struct lookup_config config;	/* large */
+	const struct listen_service service = {
+		.port = public_port,
+		.base_port = port_of(0, 0),
+		.stride = stride,
+		.per_core = per_core,
+		.cpus = &cpus,
+	};
 
-	config.port = (uint16_t)public_port;
-	config.base_port = (uint16_t)port_base;
-	config.stride = (uint16_t)stride;
-	config.per_core = (uint16_t)per_core;
-	config.n_cpus = (uint32_t)cpus.n;
-	return lookup_attach(&config, &cpus);
+	return steering->begin(&service);
+}
+
+/*
+ * --listen reuseport: the library that the servers are to preload, beside flowparctl in
+ * the build's directory as in a system's. Return: false if it is not there (reported).
+ */
+static bool find_preload(void)
+{
+	static char path[PATH_MAX + 32];
+	char self[PATH_MAX], *slash;
+	ssize_t len;
+	int i;
+
+	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (len < 0) {
+		report("/proc/self/exe", "%s; mount /proc", strerror(errno));
+		return false;
+	}
+	self[len] = '\0';
+	for (i = 0; i < 2; i++) {	/* bin/flowparctl */
+		slash = strrchr(self, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	snprintf(path, sizeof(path), "%s/lib/flowpar/reuseport.so", self);
+	if (access(path, R_OK)) {
+		report(path, "%s; it comes with flowparctl: install it there or run make ctl", strerror(errno));
+		return false;
+	}
+	if (strpbrk(path, " :")) {
+		report(path, "LD_PRELOAD takes no name with a space or colon; move flowparctl");
+		return false;
+	}
+	inherit.preload = path;
+	return true;
 }
 
 /*
@@ -304,13 +374,18 @@ static void set_memory_policy(void)
 static bool init_instances(char **command, const char *conf_dir)
 {
 	struct place place = { 0 };
+	char conf[PATH_MAX];
 	size_t slot;
 
 	for (slot = 0; slot < n_instances; slot++) {
 		place.cpu = cpus.cpu[slot / per_core];
 		place.instance = (unsigned int)(slot % per_core);
 		place.port = port_of(slot / per_core, place.instance);
-		if (!instance_init(&instances[slot], place, slot, command, conf_dir))
+		if (mode == LISTEN_REUSEPORT)
+			snprintf(conf, sizeof(conf), "%s/%u.%u.%u.conf", conf_dir, place.port, place.cpu, place.instance);
+		else
+			snprintf(conf, sizeof(conf), "%s/%u.conf", conf_dir, place.port);
+		if (!instance_init(&instances[slot], place, slot, command, conf_dir ? conf : NULL))
 			return false;
 	}
 	return true;
@@ -424,7 +499,7 @@ static bool hopeless(void)
 static uint64_t signalled;
 
 /*
- * With --listen bpf: give every running instance's listener its flows. A server is
+ * Where we steer: give every running instance's listener its flows. A server is
  * looked at until it listens, and for some time more, since it may open a socket for
  * each family; later only when its socket has gone.
  *
@@ -434,41 +509,40 @@ static uint64_t look(void)
 {
 	uint64_t now = now_ms(), since, next = now + LOOK_AGAIN_MS;
 	struct instance *i;
-	bool young;
+	bool young, found;
 
 	for (i = instances; i < instances + n_instances; i++) {
 		if (i->state == WAITING || i->state == DOWN)
-			lookup_forget(i->slot);
+			steering->forget(i->slot);
 		if (i->state != RUNNING) {
 			i->given = false;
 			continue;
 		}
-		since = i->started > signalled ? i->started : signalled;
-		young = now - since < BACKOFF_HEALTHY_MS;
-		i->given = lookup_find(i->slot, i->group, i->place.port, young);
-		if (!i->given && young)
+		/* From when it was seen to listen: to come that far may take it long. */
+		since = i->found > signalled ? i->found : signalled;
+		young = !i->given || now - since < BACKOFF_HEALTHY_MS;
+		found = steering->find(i->slot, i->group, i->place.port, young);
+		if (found && !i->given)
+			i->found = now;
+		i->given = found;
+		if (!i->given && now - i->started < BACKOFF_HEALTHY_MS)
 			next = now + LOOK_MS;
 	}
 	return next;
 }
 
-/* Return: the first port without a listening socket; 0: every port has one. */
-static unsigned int not_listening(void)
+/* Return: the first instance without a listening socket; NULL: every one has one. */
+static const struct instance *not_listening(void)
 {
 	static bool listening[65536];
 	size_t n;
 
-	if (by_bpf) {
-		for (n = 0; n < n_instances; n++)
-			if (!instances[n].given)
-				return instances[n].place.port;
-		return 0;
-	}
-	ports_listening(listening);
+	if (!steering)
+		ports_listening(listening);
 	for (n = 0; n < n_instances; n++)
-		if (!listening[instances[n].place.port])
-			return instances[n].place.port;
-	return 0;
+		if (steering ? !instances[n].given : !listening[instances[n].place.port])
+			return &instances[n];
+	return NULL;
 }
 
 static void tell_ready(void)
@@ -543,19 +617,19 @@ static int supervise(int signal_fd)
 			if (instances[n].state == STOPPING ||
 			    (instances[n].deadline && now_ms() >= instances[n].deadline))
 				instance_timeout(&instances[n], &inherit);
-		if (by_bpf)
+		if (steering)
 			look_at = look();
 		if (stopping)
 			continue;
 		if (!ready) {
-			unsigned int port = not_listening();
+			const struct instance *late = not_listening();
 
-			if (!port) {
+			if (!late) {
 				ready = true;
 				tell_ready();
 			} else if (now_ms() >= listen_deadline) {
-				report("run", "nothing listens on port %u after %u s, stopping; see what the server said or give --wait-listen more",
-				       port, wait_listen);
+				report("run", "nothing listens on port %u after %u s (CPU %u), stopping; see what the server said or give --wait-listen more",
+				       late->place.port, wait_listen, late->place.cpu);
 				stopping = failed = true;
 			}
 		}
@@ -580,7 +654,10 @@ static int run_run(char **command)
 	size_t n;
 
 	check_usage(command);
-	if (!check_cpus() || !check_ports() || (by_bpf && !check_public_port()))
+	if (mode != LISTEN_NAT)
+		steering = mode == LISTEN_BPF ? &lookup_steering : &reuseport_steering;
+	if (!check_cpus() || (mode != LISTEN_REUSEPORT && !check_ports()) ||
+	    (steering && !check_public_port()) || (mode == LISTEN_REUSEPORT && !find_preload()))
 		return EXIT_REFUSED;
 	n_instances = cpus.n * per_core;
 	instances = calloc(n_instances, sizeof(*instances));
@@ -599,19 +676,19 @@ static int run_run(char **command)
 	if (!init_instances(command, conf_dir) || (text && !write_confs(text)))
 		goto out_dir;
 	/* Before anybody listens: the per-core ports are closed from the start. */
-	if (by_bpf && !attach())
-		goto out_detach;
+	if (steering && !begin_steering())
+		goto out_steering;
 	keeper = keeper_start(n_instances);
 	if (keeper < 0) {
 		report("run", "cannot fork: %s", strerror(errno));
-		goto out_detach;
+		goto out_steering;
 	}
 	set_memory_policy();
 	status = supervise(signal_fd);
 	keeper_end();
-out_detach:
-	if (by_bpf)
-		lookup_detach();
+out_steering:
+	if (steering)
+		steering->end();
 out_dir:
 	conf_dir_remove();
 out:

@@ -242,32 +242,39 @@ const char *service_name(const struct service *s, char name[SERVICE_NAME_MAX])
 	return name;
 }
 
-void service_json_key(const struct service *s)
+void service_json_key(FILE *to, const struct service *s)
 {
 	char ip[INET6_ADDRSTRLEN] = "";
 
 	if (s->address_len)
 		inet_ntop(s->family, s->address, ip, sizeof(ip));
-	printf("\"family\":\"%s\",\"protocol\":\"%s\",", s->family == AF_INET6 ? "inet6" : "inet",
-	       protocol_name(s->protocol));
-	printf(s->address_len ? "\"address\":\"%s\"," : "\"address\":null,", ip);
-	printf("\"port\":%u", s->port);
+	fprintf(to, "\"family\":\"%s\",\"protocol\":\"%s\",", s->family == AF_INET6 ? "inet6" : "inet",
+		protocol_name(s->protocol));
+	fprintf(to, s->address_len ? "\"address\":\"%s\"," : "\"address\":null,", ip);
+	fprintf(to, "\"port\":%u", s->port);
+}
+
+void service_json(const struct service *s)
+{
+	size_t i;
+
+	service_json_key(stdout, s);
+	printf(",\"base_port\":%u,\"stride\":%u,\"per_core\":%u,\"spill\":%u,\"cpus\":[",
+	       s->base_port, s->stride, s->per_core, s->spill);
+	for (i = 0; i < s->cpus.n; i++)
+		printf("%s%u", i ? "," : "", s->cpus.cpu[i]);
+	putchar(']');
 }
 
 static void print_json(const struct services *all)
 {
 	const struct service *s;
-	size_t i;
 
 	putchar('[');
 	for (s = all->service; s < all->service + all->n; s++) {
 		fputs(s > all->service ? ",\n{" : "{", stdout);
-		service_json_key(s);
-		printf(",\"base_port\":%u,\"stride\":%u,\"per_core\":%u,\"spill\":%u,\"cpus\":[",
-		       s->base_port, s->stride, s->per_core, s->spill);
-		for (i = 0; i < s->cpus.n; i++)
-			printf("%s%u", i ? "," : "", s->cpus.cpu[i]);
-		fputs("]}", stdout);
+		service_json(s);
+		putchar('}');
 	}
 	puts("]");
 }

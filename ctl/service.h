@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "command.h"
 #include "cpulist.h"
@@ -51,7 +52,10 @@ bool service_same(const struct service *a, const struct service *b);
 const char *service_name(const struct service *s, char name[SERVICE_NAME_MAX]);
 
 /* The members that name a service, of a JSON object, without braces. */
-void service_json_key(const struct service *s);
+void service_json_key(FILE *to, const struct service *s);
+
+/* All members of a JSON object of one, as `service list --json` prints, without braces. */
+void service_json(const struct service *s);
 
 extern const struct command service_add, service_del, service_list;
 

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lookup_stats.h"
+#include "bpf_stats.h"
+#include "listen.h"
 #include "report.h"
 
 static unsigned int port;
@@ -19,8 +20,8 @@ static bool json;
 static const char *listen_by = "nat";
 
 static const struct option_spec options[] = {
-	{ "listen", "MODE", "whose counters: nat (default), nf_flowpar's; bpf, those of the programs that\n"
-	  "                           flowparctl run --listen bpf attached", .string = &listen_by },
+	{ "listen", "MODE", "whose counters: nat (default), nf_flowpar's; bpf or reuseport, those of the\n"
+	  "                           programs that flowparctl run --listen MODE attached", .string = &listen_by },
 	{ "json", NULL, "print JSON", .flag = &json },
 	{ "port", "P", "only the services with this public port",
 	  .number = &port, .min = 1, .max = 65535 },
@@ -91,28 +92,28 @@ static unsigned int core_port(const struct service *s, unsigned int cpu)
 	return 0;
 }
 
-const char *stats_ports(const struct stats_row *row, char text[STATS_PORTS_MAX])
+static const char *ports_of(const struct stats_row *row, char text[ROW_PORTS_MAX])
 {
 	unsigned int first = core_port(row->service, row->cpu);
 
 	if (!first)
 		strcpy(text, "-");
 	else if (row->service->per_core == 1)
-		snprintf(text, STATS_PORTS_MAX, "%u", first);
+		snprintf(text, ROW_PORTS_MAX, "%u", first);
 	else
-		snprintf(text, STATS_PORTS_MAX, "%u-%u", first, first + row->service->per_core - 1);
+		snprintf(text, ROW_PORTS_MAX, "%u-%u", first, first + row->service->per_core - 1);
 	return text;
 }
 
-void stats_json_key(const struct stats_row *row)
+static void json_key(FILE *to, const struct stats_row *row)
 {
 	unsigned int first = core_port(row->service, row->cpu), j;
 
-	service_json_key(row->service);
-	printf(",\"cpu\":%u,\"core_ports\":[", row->cpu);
+	service_json_key(to, row->service);
+	fprintf(to, ",\"cpu\":%u,\"core_ports\":[", row->cpu);
 	for (j = 0; first && j < row->service->per_core; j++)
-		printf("%s%u", j ? "," : "", first + j);
-	putchar(']');
+		fprintf(to, "%s%u", j ? "," : "", first + j);
+	fputc(']', to);
 }
 
 static void print_json(const struct stats_sample *s)
@@ -124,7 +125,7 @@ static void print_json(const struct stats_sample *s)
 	for (r = s->row; r < s->row + s->n; r++) {
 		printf("%s{", before);
 		before = ",\n";
-		stats_json_key(r);
+		json_key(stdout, r);
 		for (i = 0; i < STATS_COUNTERS; i++)
 			printf(",\"%s\":%llu", stats_counters[i].json, (unsigned long long)r->count[i]);
 		putchar('}');
@@ -134,7 +135,7 @@ static void print_json(const struct stats_sample *s)
 
 static void print_table(const struct stats_sample *s)
 {
-	char name[SERVICE_NAME_MAX], ports[STATS_PORTS_MAX];
+	char name[SERVICE_NAME_MAX], ports[ROW_PORTS_MAX];
 	const struct stats_row *r;
 	size_t i;
 
@@ -143,7 +144,7 @@ static void print_table(const struct stats_sample *s)
 		printf(" %11s", stats_counters[i].heading);
 	putchar('\n');
 	for (r = s->row; r < s->row + s->n; r++) {
-		printf("%-20s %4u %11s", service_name(r->service, name), r->cpu, stats_ports(r, ports));
+		printf("%-20s %4u %11s", service_name(r->service, name), r->cpu, ports_of(r, ports));
 		for (i = 0; i < STATS_COUNTERS; i++)
 			printf(" %11llu", (unsigned long long)r->count[i]);
 		putchar('\n');
@@ -176,17 +177,47 @@ void stats_sample_free(struct stats_sample *s)
 	memset(s, 0, sizeof(*s));
 }
 
+bool stats_rows_get(struct genl *g, struct rows *rows, unsigned int only)
+{
+	char name[SERVICE_NAME_MAX];
+	struct stats_sample sample;
+	const struct stats_row *r;
+	struct row *row;
+	size_t i, len;
+	bool done;
+	FILE *f;
+
+	for (i = 0; i < STATS_COUNTERS; i++)
+		rows_add_counter(rows, stats_counters[i].json, stats_counters[i].heading, stats_counters[i].top);
+	done = stats_sample_get(g, &sample, only);
+	for (r = sample.row; done && r < sample.row + sample.n; r++) {
+		row = rows_add(rows);
+		row->cpu = r->cpu;
+		row->name = strdup(service_name(r->service, name));
+		ports_of(r, row->ports);
+		memcpy(row->count, r->count, sizeof(r->count));
+		f = open_memstream(&row->key, &len);
+		if (!f || !row->name)
+			abort();
+		json_key(f, r);
+		fclose(f);
+	}
+	stats_sample_free(&sample);
+	return done;
+}
+
 static int stats_run(char **operands)
 {
 	struct stats_sample sample;
+	enum listen_mode mode;
 	struct genl g;
 	bool done;
 
 	(void)operands;
-	if (!strcmp(listen_by, "bpf"))
-		return lookup_stats(port, json);
-	if (strcmp(listen_by, "nat"))
-		usage_error(&stats, "--listen", "'%s' is neither nat nor bpf", listen_by);
+	if (!listen_mode_parse(&mode, listen_by))
+		usage_error(&stats, "--listen", "'%s' is neither nat, bpf nor reuseport", listen_by);
+	if (mode != LISTEN_NAT)
+		return bpf_stats(mode, port, json);
 	if (!genl_open(&g))
 		return EXIT_REFUSED;
 	done = stats_sample_get(&g, &sample, port);
@@ -216,19 +247,23 @@ const struct command stats = {
 "  ICMP         errors, in or out, whose quoted port was rewritten\n"
 "  SPILLED      SYNs given to another CPU's listener: this CPU's is missing or too busy\n"
 "\n"
-"With --listen bpf, which only root may ask for, new flows are counted (and segments of\n"
-"no flow, which look like them); PID is the flowparctl's that attached the program:\n"
+"With --listen bpf or reuseport, which only root may ask for, new TCP flows are counted\n"
+"(and segments of no flow, which look like them) and UDP datagrams; PID is the\n"
+"flowparctl's that attached the program. With reuseport there is a service for each\n"
+"address, family and protocol that the instances bind, and CORE-PORT is the public port:\n"
 "  IN           given a listener\n"
 "  SPILLED      of them, another CPU's: this CPU has none\n"
 "  FOREIGN-CPU  of them, on a CPU outside the list: mapped by a hash of the flow\n"
-"  REFUSED      not given one: none was there, so the kernel answered\n"
-"  CLOSED       from outside straight to a per-core port: refused\n"
+"  REFUSED      bpf: not given one: none was there, so the kernel answered\n"
+"  CLOSED       bpf: from outside straight to a per-core port: refused\n"
+"  HASHED       reuseport: none was known yet, so the kernel's hash picked one\n"
+"  MIGRATED     reuseport: connections that one left unaccepted when it closed, given to another\n"
 "\n"
 "JSON: an array of objects with family, protocol, address (null: any), port, cpu,\n"
 "core_ports (an array, empty for a CPU outside the list) and the counters by their names in\n"
-"small letters (foreign_cpu); with --listen bpf listen (\"bpf\"), protocol, address, port,\n"
-"pid, cpu, core_ports, listening (does the CPU have a listener?) and the counters. Members\n"
-"may be added, none will change.\n"
+"small letters (foreign_cpu); with --listen bpf or reuseport listen (the mode), family (only\n"
+"with reuseport), protocol, address, port, pid, cpu, core_ports, listening (does the CPU have\n"
+"a listener?) and the counters. Members may be added, none will change.\n"
 "\n"
 "Exit status: 0 done, 1 failed or no service with that port, 2 usage error.\n",
 	.run = stats_run,

@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "genl.h"
+#include "rows.h"
 #include "service.h"
 
 #define STATS_COUNTERS	11
@@ -47,12 +48,14 @@ struct stats_sample {
 bool stats_sample_get(struct genl *g, struct stats_sample *s, unsigned int port);
 void stats_sample_free(struct stats_sample *s);
 
-/* "8000", "8000-8001"; "-" for a CPU outside the service's list. */
-#define STATS_PORTS_MAX	16
-const char *stats_ports(const struct stats_row *row, char text[STATS_PORTS_MAX]);
-
-/* The members of a JSON object that name a row, without braces. */
-void stats_json_key(const struct stats_row *row);
+/**
+ * stats_rows_get() - all counters of nf_flowpar as rows
+ * @rows: zeroed
+ * @port: as above
+ *
+ * Return: as above. Free with rows_free() in any case.
+ */
+bool stats_rows_get(struct genl *g, struct rows *rows, unsigned int port);
 
 extern const struct command stats;
 

@@ -2,8 +2,9 @@
 /*
  * flowparctl top: what every core does, per second, and how local that is.
  *
- * Two samples of nf_flowpar's counters (stats.c) and of the bonds' (bonds.c) and
- * their difference; nothing is asked of the kernel that stats would not ask.
+ * Two samples of nf_flowpar's counters (stats.c) or a BPF program's (bpf_stats.c) and
+ * of the bonds' (bonds.c) and their difference; nothing is asked of the kernel that
+ * stats would not ask.
  */
 #include "top.h"
 
@@ -12,15 +13,22 @@
 #include <string.h>
 
 #include "bonds.h"
+#include "bpf_stats.h"
 #include "instance.h"
+#include "listen.h"
 #include "report.h"
+#include "rows.h"
 #include "screen.h"
 #include "stats.h"
 
 static unsigned int interval = 1, port;
 static bool once, json;
+static const char *listen_by = "nat";
+static enum listen_mode mode;
 
 static const struct option_spec options[] = {
+	{ "listen", "MODE", "whose counters: nat (default), bpf or reuseport, as for flowparctl stats",
+	  .string = &listen_by },
 	{ "interval", "SECONDS", "time from one sample to the next (default 1)",
 	  .number = &interval, .min = 1, .max = 3600 },
 	{ "once", NULL, "print one table, of one interval, and exit", .flag = &once },
@@ -32,7 +40,7 @@ static const struct option_spec options[] = {
 
 struct sample {
 	uint64_t ms;
-	struct stats_sample stats;
+	struct rows rows;
 	struct bonds bonds;
 };
 
@@ -40,12 +48,14 @@ static bool sample_get(struct genl *g, struct sample *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->ms = now_ms();
-	return stats_sample_get(g, &s->stats, port) && bonds_get(&s->bonds);
+	if (mode == LISTEN_NAT ? !stats_rows_get(g, &s->rows, port) : !bpf_rows_get(mode, &s->rows, port))
+		return false;
+	return bonds_get(&s->bonds);
 }
 
 static void sample_free(struct sample *s)
 {
-	stats_sample_free(&s->stats);
+	rows_free(&s->rows);
 	bonds_free(&s->bonds);
 }
 
@@ -62,23 +72,13 @@ static double per_second(uint64_t count, const struct sample *old, const struct 
 	return (double)count * 1000 / (double)(ms ? ms : 1);
 }
 
-/* The same row of the sample before; a new service's counters began at 0. */
-static const struct stats_row *row_before(const struct sample *old, const struct stats_row *row)
-{
-	static const struct stats_row none;
-	size_t i;
-
-	for (i = 0; i < old->stats.n; i++)
-		if (old->stats.row[i].cpu == row->cpu &&
-		    service_same(old->stats.row[i].service, row->service))
-			return &old->stats.row[i];
-	return &none;
-}
-
-static double rate(const struct sample *old, const struct sample *new, const struct stats_row *row,
+/* A service that is new since the sample before has begun at 0. */
+static double rate(const struct sample *old, const struct sample *new, const struct row *row,
 		   size_t counter)
 {
-	return per_second(since(row_before(old, row)->count[counter], row->count[counter]), old, new);
+	const struct row *before = rows_find(&old->rows, row->key);
+
+	return per_second(since(before ? before->count[counter] : 0, row->count[counter]), old, new);
 }
 
 /* Packets of a bond in this interval. Return: false if it was not there before. */
@@ -98,18 +98,18 @@ static bool bond_since(const struct sample *old, const struct bond *b, struct bo
 
 static void print_json(const struct sample *old, const struct sample *new)
 {
-	const struct stats_row *r;
+	const struct row_counter *counter = new->rows.counter;
+	const struct row *r;
 	const char *before = "";
 	struct bond diff;
 	size_t i;
 
 	printf("{\"seconds\":%.3f,\"cpus\":[", (double)(new->ms - old->ms) / 1000);
-	for (r = new->stats.row; r < new->stats.row + new->stats.n; r++) {
-		printf("%s{", before);
+	for (r = new->rows.row; r < new->rows.row + new->rows.n; r++) {
+		printf("%s{%s", before, r->key);
 		before = ",";
-		stats_json_key(r);
-		for (i = 0; i < STATS_COUNTERS; i++)
-			printf(",\"%s\":%.1f", stats_counters[i].json, rate(old, new, r, i));
+		for (i = 0; i < new->rows.n_counters; i++)
+			printf(",\"%s\":%.1f", counter[i].json, rate(old, new, r, i));
 		putchar('}');
 	}
 	fputs("],\"bonds\":[", stdout);
@@ -126,20 +126,20 @@ static void print_json(const struct sample *old, const struct sample *new)
 
 static void print_table(FILE *to, const struct sample *old, const struct sample *new)
 {
-	char name[SERVICE_NAME_MAX], ports[STATS_PORTS_MAX];
-	const struct stats_row *r;
+	const struct row_counter *counter = new->rows.counter;
+	const struct row *r;
 	struct bond diff;
 	size_t i;
 
 	fprintf(to, "%-20s %4s %11s", "PACKETS/S", "CPU", "CORE-PORT");
-	for (i = 0; i < STATS_COUNTERS; i++)
-		if (stats_counters[i].top)
-			fprintf(to, " %10s", stats_counters[i].heading);
+	for (i = 0; i < new->rows.n_counters; i++)
+		if (counter[i].top)
+			fprintf(to, " %10s", counter[i].heading);
 	fputc('\n', to);
-	for (r = new->stats.row; r < new->stats.row + new->stats.n; r++) {
-		fprintf(to, "%-20s %4u %11s", service_name(r->service, name), r->cpu, stats_ports(r, ports));
-		for (i = 0; i < STATS_COUNTERS; i++)
-			if (stats_counters[i].top)
+	for (r = new->rows.row; r < new->rows.row + new->rows.n; r++) {
+		fprintf(to, "%-20s %4u %11s", r->name, r->cpu, r->ports);
+		for (i = 0; i < new->rows.n_counters; i++)
+			if (counter[i].top)
 				fprintf(to, " %10.0f", rate(old, new, r, i));
 		fputc('\n', to);
 	}
@@ -239,12 +239,15 @@ static int top_run(char **operands)
 	struct genl g;
 
 	(void)operands;
-	if (!genl_open(&g))
+	if (!listen_mode_parse(&mode, listen_by))
+		usage_error(&top, "--listen", "'%s' is neither nat, bpf nor reuseport", listen_by);
+	if (mode == LISTEN_NAT && !genl_open(&g))
 		return EXIT_REFUSED;
 	if (screen_open(!once && !json))
 		status = watch(&g);
 	screen_close();
-	genl_close(&g);
+	if (mode == LISTEN_NAT)
+		genl_close(&g);
 	free(text);
 	return status;
 }
@@ -254,7 +257,7 @@ const struct command top = {
 	.summary = "show what each CPU does, per service, in packets a second, over and over",
 	.options = options,
 	.notes =
-"The columns are those of flowparctl stats, as rates. For each bond whose policy\n"
+"The columns are those of flowparctl stats of that mode, as rates. For each bond whose policy\n"
 "cpu-bound counts: the share of packets that left by a slave of their core's own (listed\n"
 "or learned). Key q, ^C or SIGTERM end it and give the terminal back as it was.\n"
 "\n"

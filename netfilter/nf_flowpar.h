@@ -14,15 +14,18 @@
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <linux/types.h>
+#include <net/dst.h>
+#include <net/inet_hashtables.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
+#include <net/sock.h>
 
-struct dst_entry;
 struct net_device;
 struct netlink_ext_ack;
 struct nf_hook_state;
@@ -266,8 +269,9 @@ bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev
 int flowpar_ipv6_local_dif(const struct dst_entry *dst);
 bool flowpar_ipv6_sends_locally(struct net *net, struct sock *sk);
 enum flowpar_verdict flowpar_ipv6_defrag(struct net *net, struct sk_buff *skb);
-struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
-				 u16 port, int dif, int sdif);
+struct sock *flowpar_ipv6_socket(const struct net *net, const struct in6_addr *saddr,
+				 __be16 sport, const struct in6_addr *daddr, u16 port,
+				 int dif, int sdif);
 struct sock *flowpar_ipv6_listener(const struct net *net, const struct flowpar_flow *flow,
 				   u16 port, int dif, int sdif);
 struct sock *flowpar_ipv6_udp_socket(const struct net *net, const struct flowpar_flow *flow,
@@ -298,8 +302,9 @@ static inline enum flowpar_verdict flowpar_ipv6_defrag(struct net *net,
 }
 
 static inline struct sock *flowpar_ipv6_socket(const struct net *net,
-					       const struct flowpar_flow *flow,
-					       u16 port, int dif, int sdif)
+					       const struct in6_addr *saddr, __be16 sport,
+					       const struct in6_addr *daddr, u16 port,
+					       int dif, int sdif)
 {
 	return NULL;
 }
@@ -327,7 +332,6 @@ static inline struct sock *flowpar_ipv6_udp_socket(const struct net *net,
 
 /* nf_flowpar_packet.c */
 nf_hookfn flowpar_in_hook4, flowpar_in_hook6;
-nf_hookfn flowpar_local_out_hook4, flowpar_local_out_hook6;
 nf_hookfn flowpar_out_hook4, flowpar_out_hook6;
 
 /* nf_flowpar_icmp.c */
@@ -346,6 +350,10 @@ bool flowpar_listener_sent_cookie(const struct net *net, const struct flowpar_se
 				  struct flowpar_place *place);
 u16 flowpar_listener_signed(const struct net *net, const struct flowpar_service *service);
 
+/* nf_flowpar_sockopt.c */
+int flowpar_sockopt_register(void);
+void flowpar_sockopt_unregister(void);
+
 /* nf_flowpar_lookup.c */
 extern unsigned int flowpar_search_budget;
 u16 flowpar_home_port(const struct net *net, const struct flowpar_service *service,
@@ -354,8 +362,10 @@ bool flowpar_moved_recently(const struct flowpar_service *service);
 void flowpar_moved_to(const struct net *net, struct flowpar_service *service,
 		      const struct flowpar_flow *flow, u16 port);
 bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool half);
-bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
-			 int dif, int sdif, struct flowpar_place *place);
+struct sock *flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
+				 u16 port, int dif, int sdif);
+bool flowpar_lookup_is_certain(const struct flowpar_flow *flow,
+			       const struct flowpar_place *place);
 enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 					  struct flowpar_service *service,
 					  const struct flowpar_flow *flow,
@@ -364,7 +374,7 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 u16 flowpar_lookup_connected(const struct net *net, struct flowpar_service *service,
 			     const struct flowpar_flow *flow, int dif, int sdif, u16 home);
 void flowpar_attach(const struct net *net, const struct flowpar_service *service,
-		    struct sk_buff *skb, struct sock *sk);
+		    struct sk_buff *skb, struct sock *sk, bool bare);
 void flowpar_attach_listener(const struct net *net, const struct flowpar_service *service,
 			     struct sk_buff *skb, struct sock *sk);
 
@@ -419,6 +429,50 @@ flowpar_service_find(const struct net *net, u8 family, u8 protocol,
 			return match->service;
 	}
 	return NULL;
+}
+
+/* The established socket, request or TIME_WAIT socket of a flow at a port, referenced. */
+static __always_inline struct sock *
+flowpar_socket(const struct net *net, u8 family, const union nf_inet_addr *saddr,
+	       __be16 sport, const union nf_inet_addr *daddr, u16 port, int dif, int sdif)
+{
+	if (family == NFPROTO_IPV6)
+		return flowpar_ipv6_socket(net, &saddr->in6, sport, &daddr->in6, port, dif,
+					   sdif);
+	return __inet_lookup_established(net, net->ipv4.tcp_death_row.hashinfo, saddr->ip,
+					 sport, daddr->ip, port, dif, sdif);
+}
+
+/* As early demux may. A bridged packet passes the bridge with its dst and sk yet. */
+static __always_inline bool flowpar_may_attach(const struct net *net, const struct sk_buff *skb)
+{
+	return likely(READ_ONCE(net->ipv4.sysctl_ip_early_demux) &&
+		      READ_ONCE(net->ipv4.sysctl_tcp_early_demux) &&
+		      !nf_bridge_info_exists(skb));
+}
+
+/* flowpar_attach() of a full socket, which most are: inlined for the hooks. */
+static __always_inline void flowpar_attach_full(const struct net *net,
+						const struct flowpar_service *service,
+						struct sk_buff *skb, struct sock *sk)
+{
+	struct dst_entry *dst;
+
+	if (!flowpar_may_attach(net, skb)) {
+		sock_gen_put(sk);
+		return;
+	}
+	skb->sk = sk;
+	skb->destructor = sock_edemux;
+	flowpar_count(service, FLOWPAR_ATTACHED);
+
+	if (unlikely(skb_dst(skb)))
+		return;
+	dst = rcu_dereference(sk->sk_rx_dst);
+	if (dst)
+		dst = dst_check(dst, sk->sk_rx_dst_cookie);
+	if (dst && sk->sk_rx_dst_ifindex == skb->skb_iif)
+		skb_dst_set_noref(skb, dst);
 }
 
 #endif /* _NF_FLOWPAR_H */

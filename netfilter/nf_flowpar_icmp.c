@@ -226,7 +226,8 @@ enum flowpar_verdict flowpar_icmp_in(struct net *net, struct sk_buff *skb, u8 fa
 	if (flow->protocol == IPPROTO_UDP) {
 		place.port = flowpar_lookup_connected(net, service, flow, dif, sdif, place.port);
 	} else {
-		if (!flowpar_lookup_home(net, flow, dif, sdif, &place) &&
+		place.sk = flowpar_lookup_home(net, flow, place.port, dif, sdif);
+		if (!flowpar_lookup_is_certain(flow, &place) &&
 		    flowpar_lookup_moved(net, service, flow, dif, sdif, &place) !=
 		    FLOWPAR_V_IN)
 			return FLOWPAR_V_NOT_OURS;

@@ -20,19 +20,21 @@
 /**
  * flowpar_ipv6_socket - flowpar_socket() for IPv6
  * @net: the namespace
- * @flow: the segment
+ * @saddr: source address
+ * @sport: source port
+ * @daddr: destination address
  * @port: port to look it up at
  * @dif: interface index that the socket may be bound to
  * @sdif: the same for a slave of a VRF, or 0
  *
  * Return: the established socket, request or TIME_WAIT socket, referenced; or NULL.
  */
-struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
-				 u16 port, int dif, int sdif)
+struct sock *flowpar_ipv6_socket(const struct net *net, const struct in6_addr *saddr,
+				 __be16 sport, const struct in6_addr *daddr, u16 port,
+				 int dif, int sdif)
 {
-	return __inet6_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
-					  &flow->saddr.in6, flow->sport, &flow->daddr.in6,
-					  port, dif, sdif);
+	return __inet6_lookup_established(net, net->ipv4.tcp_death_row.hashinfo, saddr, sport,
+					  daddr, port, dif, sdif);
 }
 
 /**

@@ -21,10 +21,7 @@
  */
 #include <linux/jhash.h>
 #include <linux/kernel.h>
-#include <linux/netfilter_bridge.h>
 #include <linux/tcp.h>
-#include <net/dst.h>
-#include <net/inet_hashtables.h>
 #include <net/inet_timewait_sock.h>
 #include <net/ipv6.h>
 #include <net/request_sock.h>
@@ -172,32 +169,40 @@ void flowpar_moved_to(const struct net *net, struct flowpar_service *service,
 	flowpar_moved_now(service);
 }
 
-static struct sock *flowpar_socket(const struct net *net, const struct flowpar_flow *flow,
-				   u16 port, int dif, int sdif)
+static struct sock *flowpar_socket_of(const struct net *net, const struct flowpar_flow *flow,
+				      u16 port, int dif, int sdif)
 {
-	if (flow->family == NFPROTO_IPV6)
-		return flowpar_ipv6_socket(net, flow, port, dif, sdif);
-	return __inet_lookup_established(net, net->ipv4.tcp_death_row.hashinfo,
-					 flow->saddr.ip, flow->sport, flow->daddr.ip, port,
-					 dif, sdif);
+	return flowpar_socket(net, flow->family, &flow->saddr, flow->sport, &flow->daddr, port,
+			      dif, sdif);
 }
 
 /**
  * flowpar_lookup_home - look up a segment at the port it would get by its CPU
  * @net: the namespace
  * @flow: the segment
+ * @port: the port
  * @dif: interface index that the socket may be bound to
  * @sdif: the same for a slave of a VRF, or 0
- * @place: its @port is looked at; gets the socket, referenced, or NULL
  *
- * Return: whether no other port can have a better claim. A request whose ACK fits and a
- * closing flow that expects this segment count as certain, so that ordinary short
- * connections never search.
+ * Return: the socket, referenced, or NULL.
  */
-bool flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
-			 int dif, int sdif, struct flowpar_place *place)
+struct sock *flowpar_lookup_home(const struct net *net, const struct flowpar_flow *flow,
+				 u16 port, int dif, int sdif)
 {
-	place->sk = flowpar_socket(net, flow, place->port, dif, sdif);
+	return flowpar_socket_of(net, flow, port, dif, sdif);
+}
+
+/**
+ * flowpar_lookup_is_certain - whether no other port can have a better claim to a segment
+ * @flow: the segment
+ * @place: has the socket at its home port, or NULL
+ *
+ * A request whose ACK fits and a closing flow that expects this segment count as certain,
+ * so that ordinary short connections never search.
+ */
+bool flowpar_lookup_is_certain(const struct flowpar_flow *flow,
+			       const struct flowpar_place *place)
+{
 	return flowpar_fit(place->sk, flow) >= FLOWPAR_FIT_NEXT;
 }
 
@@ -232,7 +237,7 @@ static enum flowpar_fit flowpar_try(const struct net *net, const struct flowpar_
 				    int dif, int sdif, u16 port, enum flowpar_fit best,
 				    struct flowpar_place *place)
 {
-	struct sock *sk = flowpar_socket(net, flow, port, dif, sdif);
+	struct sock *sk = flowpar_socket_of(net, flow, port, dif, sdif);
 	enum flowpar_fit fit = flowpar_fit(sk, flow);
 
 	if (fit > best) {
@@ -255,8 +260,8 @@ static enum flowpar_fit flowpar_try(const struct net *net, const struct flowpar_
  * @place: what flowpar_lookup_home() left; gets what was found
  *
  * Tried in turn: the port where this CPU last found a flow of this hash, the public
- * port, where flows older than the service live, then every rank, then listeners that
- * sent SYN cookies.
+ * port, where flows older than the service live, then every rank, at all instances, then
+ * listeners that sent SYN cookies.
  *
  * Return: FLOWPAR_V_IN: @place holds the answer, at worst the port it came with;
  * FLOWPAR_V_NOT_OURS: the flow lives at the public port; FLOWPAR_V_THROTTLED: no
@@ -274,14 +279,14 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 	u32 hash = flowpar_flow_hash(net, flow);
 	u16 *hint = flowpar_hint(service, hash);
 	u16 home = place->port, hinted = *hint;
-	unsigned int rank;
+	unsigned int lookups = service->n_cpus * service->per_core, i;
 	u16 port;
 
 	if (hinted && hinted != home)
 		best = flowpar_try(net, flow, dif, sdif, hinted, best, place);
 
 	if (best < FLOWPAR_FIT_NEXT) {
-		if (!flowpar_budget_take(this, service->n_cpus, flow->syn || flow->quoted)) {
+		if (!flowpar_budget_take(this, lookups, flow->syn || flow->quoted)) {
 			flowpar_count(service, FLOWPAR_THROTTLED);
 			if (flow->syn || best > FLOWPAR_FIT_STRAY_REQUEST)
 				goto found;
@@ -292,20 +297,25 @@ enum flowpar_verdict flowpar_lookup_moved(const struct net *net,
 			return FLOWPAR_V_THROTTLED;
 		}
 		best = flowpar_try(net, flow, dif, sdif, service->port, best, place);
-		for (rank = 0; rank < service->n_cpus && best < FLOWPAR_FIT_FULL; rank++) {
-			port = flowpar_core_port(service, rank, hash);
+		/* Other instances than the flow's come last: only a spilled flow is there. */
+		for (i = 0; i < lookups && best < FLOWPAR_FIT_FULL; i++) {
+			port = flowpar_core_port(service, i % service->n_cpus,
+						 hash % service->per_core + i / service->n_cpus);
 			if (port != home && port != hinted)
 				best = flowpar_try(net, flow, dif, sdif, port, best, place);
 		}
 		/* Strays pay, flows do not: many may have moved at once. */
 		if (best > FLOWPAR_FIT_STRAY_REQUEST)
-			this->budget += service->n_cpus;
+			this->budget += lookups;
 	}
 
 	if (best == FLOWPAR_FIT_NONE && !flow->syn &&
 	    (!flow->ack || flow->quoted ||
-	     !flowpar_listener_sent_cookie(net, service, flow, dif, sdif, place)))
+	     !flowpar_listener_sent_cookie(net, service, flow, dif, sdif, place))) {
+		/* Listeners were looked up, too. */
+		this->budget -= lookups;
 		flowpar_count(service, FLOWPAR_MISSED);
+	}
 found:
 	if (place->port == home)
 		return FLOWPAR_V_IN;
@@ -376,39 +386,31 @@ u16 flowpar_lookup_connected(const struct net *net, struct flowpar_service *serv
  * @service: the service, which counts it
  * @skb: a packet at PRE_ROUTING that has no socket
  * @sk: the socket, referenced; the reference is consumed
+ * @bare: no payload
  *
  * Then ip_rcv_finish() skips early demux, and TCP its lookup. Whoever sends the packet
  * elsewhere later copes as with early demux: NAT drops the dst when it changes the
  * address, TPROXY and nft's socket replace or read skb->sk.
  *
- * A request is left to TCP's own lookup. NAPI hands packets over in batches, so the
- * client's ACK and its first data pass here before either reaches TCP; both would get
- * the request, and TCP would build the connection twice and throw one away.
+ * A request goes with the client's ACK, not with its first data. NAPI hands packets over
+ * in batches, so both pass here before either reaches TCP; with the request on both, TCP
+ * would build the connection twice and throw one away.
  */
 void flowpar_attach(const struct net *net, const struct flowpar_service *service,
-		    struct sk_buff *skb, struct sock *sk)
+		    struct sk_buff *skb, struct sock *sk, bool bare)
 {
-	struct dst_entry *dst;
-
-	if (!READ_ONCE(net->ipv4.sysctl_ip_early_demux) ||
-	    !READ_ONCE(net->ipv4.sysctl_tcp_early_demux) ||
-	    READ_ONCE(sk->sk_state) == TCP_NEW_SYN_RECV || nf_bridge_info_exists(skb)) {
-		/* A bridged packet passes the bridge with its dst and sk yet. */
+	if (sk_fullsock(sk)) {
+		flowpar_attach_full(net, service, skb, sk);
+		return;
+	}
+	if (!flowpar_may_attach(net, skb) ||
+	    (READ_ONCE(sk->sk_state) == TCP_NEW_SYN_RECV && !bare)) {
 		sock_gen_put(sk);
 		return;
 	}
-
 	skb->sk = sk;
 	skb->destructor = sock_edemux;
 	flowpar_count(service, FLOWPAR_ATTACHED);
-
-	if (!sk_fullsock(sk) || skb_dst(skb))
-		return;
-	dst = rcu_dereference(sk->sk_rx_dst);
-	if (dst)
-		dst = dst_check(dst, sk->sk_rx_dst_cookie);
-	if (dst && sk->sk_rx_dst_ifindex == skb->skb_iif)
-		skb_dst_set_noref(skb, dst);
 }
 
 /**
@@ -426,9 +428,7 @@ void flowpar_attach_listener(const struct net *net, const struct flowpar_service
 			     struct sk_buff *skb, struct sock *sk)
 {
 	/* Of a group, a program may choose, which wants to see the packet. */
-	if (!READ_ONCE(net->ipv4.sysctl_ip_early_demux) ||
-	    !READ_ONCE(net->ipv4.sysctl_tcp_early_demux) || sk->sk_reuseport ||
-	    sk_is_refcounted(sk) || nf_bridge_info_exists(skb))
+	if (!flowpar_may_attach(net, skb) || sk->sk_reuseport || sk_is_refcounted(sk))
 		return;
 
 	skb->sk = sk;

@@ -5,8 +5,12 @@
  * per-core ports and so sees both directions of a flow alike:
  *
  *   in      PRE_ROUTING   [conntrack defrag -400] | public -> per-core -350 | raw -300 | conntrack
- *   local   LOCAL_OUT     the same, for clients on this host
  *   out     POST_ROUTING  ... | NAT | helpers | per-core -> public | confirm
+ *
+ * A client on this host is one like any other, and loopback its wire: a hook at LOCAL_OUT
+ * would cost each answer. Its flows have two entries in conntrack, as if client and server
+ * were two hosts: one of the public port, which sees what leaves the client and what comes
+ * in on loopback, and one of the per-core port, from loopback to the server and back.
  *
  * This file: module, namespaces, hooks. Process context. A namespace has hooks of a
  * family exactly while it has services of that family.
@@ -29,18 +33,12 @@
 
 unsigned int flowpar_net_id __read_mostly;
 
-static const struct nf_hook_ops flowpar_hooks[FLOWPAR_FAMILIES][3] = {
+static const struct nf_hook_ops flowpar_hooks[FLOWPAR_FAMILIES][2] = {
 	{
 		{
 			.hook		= flowpar_in_hook4,
 			.pf		= NFPROTO_IPV4,
 			.hooknum	= NF_INET_PRE_ROUTING,
-			.priority	= FLOWPAR_PRI_IN,
-		},
-		{
-			.hook		= flowpar_local_out_hook4,
-			.pf		= NFPROTO_IPV4,
-			.hooknum	= NF_INET_LOCAL_OUT,
 			.priority	= FLOWPAR_PRI_IN,
 		},
 		{
@@ -55,12 +53,6 @@ static const struct nf_hook_ops flowpar_hooks[FLOWPAR_FAMILIES][3] = {
 			.hook		= flowpar_in_hook6,
 			.pf		= NFPROTO_IPV6,
 			.hooknum	= NF_INET_PRE_ROUTING,
-			.priority	= FLOWPAR_PRI_IN,
-		},
-		{
-			.hook		= flowpar_local_out_hook6,
-			.pf		= NFPROTO_IPV6,
-			.hooknum	= NF_INET_LOCAL_OUT,
 			.priority	= FLOWPAR_PRI_IN,
 		},
 		{
@@ -146,13 +138,25 @@ static int __init flowpar_init(void)
 
 	err = genl_register_family(&flowpar_nl_family);
 	if (err)
-		unregister_pernet_subsys(&flowpar_net_ops);
+		goto err_pernet;
+
+	/* Last: a call that is on its way does not let go of a module that failed. */
+	err = flowpar_sockopt_register();
+	if (err)
+		goto err_family;
+	return 0;
+
+err_family:
+	genl_unregister_family(&flowpar_nl_family);
+err_pernet:
+	unregister_pernet_subsys(&flowpar_net_ops);
 	return err;
 }
 
 static void __exit flowpar_exit(void)
 {
-	/* First the door, then what is inside, then what RCU still holds. */
+	/* First the doors, then what is inside, then what RCU still holds. */
+	flowpar_sockopt_unregister();
 	genl_unregister_family(&flowpar_nl_family);
 	unregister_pernet_subsys(&flowpar_net_ops);
 	rcu_barrier();

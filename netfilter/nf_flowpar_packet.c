@@ -20,9 +20,12 @@
 #include <linux/udp.h>
 #include <net/checksum.h>
 #include <net/inet_sock.h>
+#include <net/inet_timewait_sock.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/request_sock.h>
 #include <net/route.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -101,17 +104,18 @@ union flowpar_header {
 	struct udphdr uh;
 };
 
-/* NULL: there is not all of it. */
+/* Pulled into the linear part, where it will be written. NULL: there is not all of it. */
 static __always_inline const union flowpar_header *
-flowpar_header(const struct sk_buff *skb, const struct flowpar_transport *transport,
-	       union flowpar_header *buf)
+flowpar_header(struct sk_buff *skb, const struct flowpar_transport *transport)
 {
 	const union flowpar_header *header;
+	bool tcp = likely(transport->protocol == IPPROTO_TCP);
 
-	if (unlikely(transport->protocol == IPPROTO_UDP))
-		return skb_header_pointer(skb, transport->offset, sizeof(buf->uh), buf);
-	header = skb_header_pointer(skb, transport->offset, sizeof(buf->th), buf);
-	return likely(header) && likely(header->th.doff >= sizeof(buf->th) / 4) ? header : NULL;
+	if (unlikely(!pskb_may_pull(skb, transport->offset + (tcp ? sizeof(header->th) :
+								    sizeof(header->uh)))))
+		return NULL;
+	header = (const union flowpar_header *)(skb->data + transport->offset);
+	return !tcp || likely(header->th.doff >= sizeof(header->th) / 4) ? header : NULL;
 }
 
 static __always_inline union nf_inet_addr flowpar_address(const struct sk_buff *skb, u8 family,
@@ -127,20 +131,30 @@ static __always_inline union nf_inet_addr flowpar_address(const struct sk_buff *
 	return address;
 }
 
-static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_buff *skb,
-							      u8 family,
-							      struct flowpar_flow *flow)
+/* The same where it stands, until the header moves: of IPv4 only @ip may be read. */
+static __always_inline const union nf_inet_addr *
+flowpar_address_at(const struct sk_buff *skb, u8 family, enum flowpar_field field)
 {
-	union flowpar_header buf __uninitialized;
+	if (family == NFPROTO_IPV6)
+		return (const union nf_inet_addr *)(field == FLOWPAR_SOURCE ?
+						    &ipv6_hdr(skb)->saddr :
+						    &ipv6_hdr(skb)->daddr);
+	return (const union nf_inet_addr *)(field == FLOWPAR_SOURCE ? &ip_hdr(skb)->saddr :
+								      &ip_hdr(skb)->daddr);
+}
+
+static enum flowpar_parsed flowpar_flow_parse(struct sk_buff *skb, u8 family,
+					      struct flowpar_flow *flow)
+{
 	const union flowpar_header *header;
 	struct flowpar_transport transport;
 	enum flowpar_parsed parsed;
 
 	parsed = flowpar_transport_parse(skb, family, &transport);
-	if (unlikely(parsed != FLOWPAR_P_FLOW))
+	if (parsed != FLOWPAR_P_FLOW)
 		return parsed;
-	header = flowpar_header(skb, &transport, &buf);
-	if (unlikely(!header))
+	header = flowpar_header(skb, &transport);
+	if (!header)
 		return FLOWPAR_P_OTHER;
 
 	flow->saddr = flowpar_address(skb, family, FLOWPAR_SOURCE);
@@ -150,7 +164,7 @@ static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_bu
 	flow->family = family;
 	flow->protocol = transport.protocol;
 	flow->offset = transport.offset;
-	if (unlikely(transport.protocol == IPPROTO_UDP))
+	if (transport.protocol == IPPROTO_UDP)
 		return FLOWPAR_P_FLOW;
 	flow->seq = ntohl(header->th.seq);
 	flow->ack_seq = ntohl(header->th.ack_seq);
@@ -160,25 +174,35 @@ static __always_inline enum flowpar_parsed flowpar_flow_parse(const struct sk_bu
 	return FLOWPAR_P_FLOW;
 }
 
-/* Ports are in no pseudo header, so this is right for every kind of checksum offload.
- * Both protocols begin with the ports.
+/* Ports are in no pseudo header, so this is right for every kind of checksum offload: with
+ * CHECKSUM_PARTIAL the field covers nothing but that header, and what CHECKSUM_COMPLETE
+ * has summed up changes as little as the sum that the field makes of it.
+ *
+ * The header is linear already, so most packets may be written without a call. Both
+ * protocols begin with the ports.
  */
-static bool flowpar_port_write(struct sk_buff *skb, u8 protocol, unsigned int offset,
-			       enum flowpar_field field, u16 port)
+static __always_inline bool flowpar_port_write(struct sk_buff *skb, u8 protocol,
+					       unsigned int offset,
+					       enum flowpar_field field, u16 port)
 {
 	bool tcp = likely(protocol == IPPROTO_TCP);
 	union flowpar_header *header;
 	__be16 new = htons(port);
+	unsigned int len;
 
-	if (skb_ensure_writable(skb, offset + (tcp ? sizeof(header->th) : sizeof(header->uh))))
+	len = offset + (tcp ? sizeof(header->th) : sizeof(header->uh));
+	if (unlikely(skb_cloned(skb) && !skb_clone_writable(skb, len)) &&
+	    skb_ensure_writable(skb, len))
 		return false;
 
 	header = (union flowpar_header *)(skb->data + offset);
-	if (tcp) {
-		inet_proto_csum_replace2(&header->th.check, skb, header->port[field], new, false);
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		/* 0 is none with it too, and is not touched. */
+	} else if (tcp) {
+		csum_replace2(&header->th.check, header->port[field], new);
 	} else if (header->uh.check) {
 		/* 0: none. One that comes out as 0 is sent as its equal. */
-		inet_proto_csum_replace2(&header->uh.check, skb, header->port[field], new, false);
+		csum_replace2(&header->uh.check, header->port[field], new);
 		if (!header->uh.check)
 			header->uh.check = CSUM_MANGLED_0;
 	}
@@ -207,7 +231,8 @@ static enum flowpar_verdict flowpar_defrag(struct net *net, struct sk_buff *skb,
 							      FLOWPAR_V_NOT_OURS;
 }
 
-/* From the home port that @place has to the right one, which for UDP is the home port.
+/* From the home port that @place has, and for TCP the socket there, to the right one; for UDP
+ * that is the home port.
  * @dev: where the packet came from, if its address may be another host's.
  */
 static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_service *service,
@@ -217,13 +242,11 @@ static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_servic
 {
 	enum flowpar_verdict verdict;
 
-	place->sk = NULL;
-	place->listener = NULL;
 	if (unlikely(flow->protocol != IPPROTO_TCP))
 		return dev && !flowpar_address_is_local(net, dev, flow->family, &flow->daddr) ?
 			FLOWPAR_V_NOT_OURS : FLOWPAR_V_IN;
 
-	if (flowpar_lookup_home(net, flow, dif, sdif, place))
+	if (flowpar_lookup_is_certain(flow, place))
 		return FLOWPAR_V_IN;
 
 	/* Only now: a socket at its port proved that the address is local. */
@@ -241,6 +264,16 @@ static enum flowpar_verdict flowpar_steer(struct net *net, struct flowpar_servic
 	return FLOWPAR_V_IN;
 }
 
+/* From outside, per-core ports do not exist. */
+static noinline enum flowpar_verdict flowpar_closed(struct net *net, const struct sk_buff *skb,
+						    u8 family)
+{
+	union nf_inet_addr daddr = flowpar_address(skb, family, FLOWPAR_DEST);
+
+	return flowpar_address_is_local(net, skb->dev, family, &daddr) ?
+		FLOWPAR_V_CLOSED : FLOWPAR_V_NOT_OURS;
+}
+
 /* Hooks after ours may send a new flow elsewhere, and conntrack tell them to. */
 static __always_inline bool flowpar_is_last(const struct net *net, u8 family)
 {
@@ -254,64 +287,8 @@ static __always_inline bool flowpar_is_last(const struct net *net, u8 family)
 			(family == NFPROTO_IPV6 ? flowpar_in_hook6 : flowpar_in_hook4);
 }
 
-static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
-						       u8 family,
-						       struct flowpar_service **found)
-{
-	const struct net_device *dev = skb->dev;
-	struct flowpar_service *service;
-	enum flowpar_verdict verdict;
-	enum flowpar_parsed parsed;
-	struct flowpar_flow flow __uninitialized;
-	struct flowpar_place place;
-	int sdif;
-	u16 rank;
-
-	/* What arrives on loopback was rewritten when it left. A packet on a VRF's slave
-	 * comes again on the VRF. One that has a socket was assigned there by a BPF
-	 * program, which knows better.
-	 */
-	if (skb->pkt_type != PACKET_HOST || skb->sk || dev->flags & IFF_LOOPBACK ||
-	    netif_is_l3_slave(dev))
-		return FLOWPAR_V_NOT_OURS;
-
-	sdif = family == NFPROTO_IPV6 ? inet6_sdif(skb) : inet_sdif(skb);
-	parsed = flowpar_flow_parse(skb, family, &flow);
-	if (unlikely(parsed == FLOWPAR_P_FRAGMENT)) {
-		verdict = flowpar_defrag(net, skb, family);
-		if (verdict != FLOWPAR_V_NOT_OURS)
-			return verdict;
-		parsed = flowpar_flow_parse(skb, family, &flow);
-	}
-	if (unlikely(parsed != FLOWPAR_P_FLOW))
-		return flowpar_icmp_in(net, skb, family, dev->ifindex, sdif, dev, found);
-
-	service = flowpar_service_find(net, family, flow.protocol, &flow.daddr, flow.dport);
-	if (!service)
-		return FLOWPAR_V_NOT_OURS;
-	*found = service;
-
-	if (flow.dport != service->port)
-		return flowpar_address_is_local(net, dev, family, &flow.daddr) ?
-			FLOWPAR_V_CLOSED : FLOWPAR_V_NOT_OURS;
-
-	rank = service->rank[smp_processor_id()];
-	place.port = flowpar_home_port(net, service, &flow, rank);
-	verdict = flowpar_steer(net, service, &flow, dev->ifindex, sdif, dev, &place);
-	if (verdict != FLOWPAR_V_IN)
-		return verdict;
-	if (rank == FLOWPAR_NO_RANK)
-		flowpar_count(service, FLOWPAR_FOREIGN_CPU);
-	if (place.sk)
-		flowpar_attach(net, service, skb, place.sk);
-	else if (place.listener && flowpar_is_last(net, family))
-		flowpar_attach_listener(net, service, skb, place.listener);
-	return flowpar_port_write(skb, flow.protocol, flow.offset, FLOWPAR_DEST, place.port) ?
-		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
-}
-
 /* Where a packet to one of this host's addresses will seem to come in. 0: it leaves. */
-static __always_inline int flowpar_local_dif(const struct sk_buff *skb, u8 family)
+static int flowpar_local_dif(const struct sk_buff *skb, u8 family)
 {
 	const unsigned int kinds = RTCF_LOCAL | RTCF_BROADCAST | RTCF_MULTICAST;
 	struct dst_entry *dst = skb_dst(skb);
@@ -323,50 +300,192 @@ static __always_inline int flowpar_local_dif(const struct sk_buff *skb, u8 famil
 	return (skb_rtable(skb)->rt_flags & kinds) == RTCF_LOCAL ? dst->dev->ifindex : 0;
 }
 
-/* A client on this host. The flow's hash picks the core, not the CPU: clients migrate
- * between segments. The answers go out through flowpar_out() like all others, before
- * they come back over loopback.
+/* Whether flowpar_out() wrote the source port: conntrack saw the packet with another. */
+static bool flowpar_is_answer(const struct net *net, const struct sk_buff *skb,
+			      const struct flowpar_flow *flow)
+{
+	struct flowpar_service *service;
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct;
+	__be16 sport;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	sport = ct->tuplehash[CTINFO2DIR(ctinfo)].tuple.src.u.all;
+	if (sport == flow->sport)
+		return false;
+	service = flowpar_service_find(net, flow->family, flow->protocol, &flow->saddr,
+				       ntohs(sport));
+	return service && ntohs(flow->sport) == service->port;
+}
+
+/* From this host to itself: loopback is the wire. Up to here conntrack saw the packet as
+ * its sender does; from here on it has to see the receiver's side, another entry.
+ *
+ * The flow's hash picks the core, not the CPU: clients migrate between segments. What a
+ * per-core port was sent to was refused when it left, unless NAT sent it there.
  */
-static __always_inline enum flowpar_verdict
-flowpar_local_out(struct net *net, struct sk_buff *skb, u8 family,
-		  struct flowpar_service **found)
+static noinline enum flowpar_verdict flowpar_in_local(struct net *net, struct sk_buff *skb,
+						      u8 family,
+						      struct flowpar_service **found)
 {
 	int dif = flowpar_local_dif(skb, family);
+	struct flowpar_flow flow __uninitialized;
 	struct flowpar_service *service;
 	enum flowpar_verdict verdict;
-	struct flowpar_flow flow __uninitialized;
 	struct flowpar_place place;
+	enum flowpar_parsed parsed;
 
 	if (!dif)
 		return FLOWPAR_V_NOT_OURS;
-
-	/* The per-CPU parts of a search must stay with one CPU and one packet. */
-	if (flowpar_flow_parse(skb, family, &flow) != FLOWPAR_P_FLOW) {
-		local_bh_disable();
-		verdict = flowpar_icmp_in(net, skb, family, dif, 0, NULL, found);
-		local_bh_enable();
-		return verdict;
+	parsed = flowpar_flow_parse(skb, family, &flow);
+	if (parsed == FLOWPAR_P_FRAGMENT) {
+		verdict = flowpar_defrag(net, skb, family);
+		if (verdict != FLOWPAR_V_NOT_OURS)
+			return verdict;
+		parsed = flowpar_flow_parse(skb, family, &flow);
 	}
+	if (parsed != FLOWPAR_P_FLOW)
+		return flowpar_icmp_in(net, skb, family, dif, 0, NULL, found);
 
 	service = flowpar_service_find(net, family, flow.protocol, &flow.daddr, flow.dport);
+	if (!service) {
+		if (skb_nfct(skb) && flowpar_is_answer(net, skb, &flow))
+			nf_reset_ct(skb);
+		return FLOWPAR_V_NOT_OURS;
+	}
+	if (flow.dport != service->port)
+		return FLOWPAR_V_NOT_OURS;
+	*found = service;
+
+	place.port = flowpar_home_port(net, service, &flow, FLOWPAR_NO_RANK);
+	place.sk = flow.protocol == IPPROTO_TCP ?
+		flowpar_lookup_home(net, &flow, place.port, dif, 0) : NULL;
+	place.listener = NULL;
+	verdict = flowpar_steer(net, service, &flow, dif, 0, NULL, &place);
+	if (verdict != FLOWPAR_V_IN)
+		return verdict;
+	if (place.sk)
+		sock_gen_put(place.sk);
+	if (!flowpar_port_write(skb, flow.protocol, flow.offset, FLOWPAR_DEST, place.port))
+		return FLOWPAR_V_ERROR;
+	/* Not what is untracked: that says so to conntrack without an entry. */
+	if (skb_nfct(skb))
+		nf_reset_ct(skb);
+	return FLOWPAR_V_IN;
+}
+
+/* flowpar_lookup_is_certain() for what most segments meet at their home port. */
+static __always_inline bool flowpar_is_home(struct sock *sk, const struct tcphdr *th)
+{
+	const int state = READ_ONCE(sk->sk_state);
+
+	if (likely(state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV))
+		return true;
+	if (!th->ack)
+		return false;
+	if (state == TCP_TIME_WAIT)
+		return ntohl(th->seq) == READ_ONCE(tcp_twsk(sk)->tw_rcv_nxt);
+	return ntohl(th->ack_seq) == tcp_rsk(inet_reqsk(sk))->snt_isn + 1;
+}
+
+/* All but the usual: SYNs, flows that are elsewhere or at odds with their state, UDP.
+ * @port: the home port, at which @sk was found; 0: not known, nor looked up yet
+ * @sk: the socket, referenced; the reference is consumed. Or NULL
+ */
+static noinline enum flowpar_verdict
+flowpar_in_search(struct net *net, struct sk_buff *skb, u8 family, int sdif,
+		  struct flowpar_service *service, u16 port, struct sock *sk)
+{
+	struct flowpar_place place = { .port = port, .sk = sk };
+	struct flowpar_flow flow __uninitialized;
+	const struct net_device *dev = skb->dev;
+	enum flowpar_verdict verdict;
+	int dif = dev->ifindex;
+	u16 rank;
+
+	flowpar_flow_parse(skb, family, &flow);
+	if (!port) {
+		rank = service->rank[smp_processor_id()];
+		place.port = flowpar_home_port(net, service, &flow, rank);
+		if (flow.protocol == IPPROTO_TCP)
+			place.sk = flowpar_lookup_home(net, &flow, place.port, dif, sdif);
+	}
+	verdict = flowpar_steer(net, service, &flow, dif, sdif, dev, &place);
+	if (verdict != FLOWPAR_V_IN)
+		return verdict;
+	if (!port && rank == FLOWPAR_NO_RANK)
+		flowpar_count(service, FLOWPAR_FOREIGN_CPU);
+	if (place.sk)
+		flowpar_attach(net, service, skb, place.sk, false);
+	else if (place.listener && flowpar_is_last(net, family))
+		flowpar_attach_listener(net, service, skb, place.listener);
+	return flowpar_port_write(skb, flow.protocol, flow.offset, FLOWPAR_DEST, place.port) ?
+		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
+}
+
+static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct sk_buff *skb,
+						       u8 family,
+						       struct flowpar_service **found)
+{
+	const struct net_device *dev = skb->dev;
+	const union flowpar_header *header;
+	struct flowpar_transport transport;
+	struct flowpar_service *service;
+	const union nf_inet_addr *daddr;
+	enum flowpar_verdict verdict;
+	enum flowpar_parsed parsed;
+	u16 dport, port = 0, rank;
+	struct sock *sk = NULL;
+	int sdif;
+
+	/* One that has a socket was assigned there by a BPF program, which knows better. A
+	 * packet on a VRF's slave comes again on the VRF; the VRF's own to itself do not.
+	 */
+	if (skb->sk || netif_is_l3_slave(dev))
+		return FLOWPAR_V_NOT_OURS;
+	if (unlikely(skb->pkt_type != PACKET_HOST || dev->flags & IFF_LOOPBACK))
+		return skb->pkt_type == PACKET_HOST || skb->pkt_type == PACKET_LOOPBACK ?
+			flowpar_in_local(net, skb, family, found) : FLOWPAR_V_NOT_OURS;
+
+	sdif = family == NFPROTO_IPV6 ? inet6_sdif(skb) : inet_sdif(skb);
+	parsed = flowpar_transport_parse(skb, family, &transport);
+	if (unlikely(parsed == FLOWPAR_P_FRAGMENT)) {
+		verdict = flowpar_defrag(net, skb, family);
+		if (verdict != FLOWPAR_V_NOT_OURS)
+			return verdict;
+		parsed = flowpar_transport_parse(skb, family, &transport);
+	}
+	header = parsed == FLOWPAR_P_FLOW ? flowpar_header(skb, &transport) : NULL;
+	if (unlikely(!header))
+		return flowpar_icmp_in(net, skb, family, dev->ifindex, sdif, dev, found);
+
+	daddr = flowpar_address_at(skb, family, FLOWPAR_DEST);
+	dport = ntohs(header->port[FLOWPAR_DEST]);
+	service = flowpar_service_find(net, family, transport.protocol, daddr, dport);
 	if (!service)
 		return FLOWPAR_V_NOT_OURS;
 	*found = service;
 
-	/* The answer would carry the public port, which this client does not know. */
-	if (flow.dport != service->port)
-		return FLOWPAR_V_CLOSED;
+	if (unlikely(dport != service->port))
+		return flowpar_closed(net, skb, family);
 
-	place.port = flowpar_home_port(net, service, &flow, FLOWPAR_NO_RANK);
-	local_bh_disable();
-	verdict = flowpar_steer(net, service, &flow, dif, 0, NULL, &place);
-	local_bh_enable();
-	if (verdict != FLOWPAR_V_IN)
-		return verdict;
-	/* skb->sk is the sender. */
-	if (place.sk)
-		sock_gen_put(place.sk);
-	return flowpar_port_write(skb, flow.protocol, flow.offset, FLOWPAR_DEST, place.port) ?
+	rank = service->rank[smp_processor_id()];
+	if (likely(transport.protocol == IPPROTO_TCP && rank != FLOWPAR_NO_RANK &&
+		   service->per_core == 1)) {
+		port = service->base + rank * service->stride;
+		sk = flowpar_socket(net, family,
+				    flowpar_address_at(skb, family, FLOWPAR_SOURCE),
+				    header->port[FLOWPAR_SOURCE], daddr, port,
+				    dev->ifindex, sdif);
+	}
+	if (!sk || !flowpar_is_home(sk, &header->th))
+		return flowpar_in_search(net, skb, family, sdif, service, port, sk);
+	if (likely(sk_fullsock(sk)))
+		flowpar_attach_full(net, service, skb, sk);
+	else
+		flowpar_attach(net, service, skb, sk,
+			       skb->len == transport.offset + header->th.doff * 4);
+	return flowpar_port_write(skb, IPPROTO_TCP, transport.offset, FLOWPAR_DEST, port) ?
 		FLOWPAR_V_IN : FLOWPAR_V_ERROR;
 }
 
@@ -379,7 +498,7 @@ static __always_inline bool flowpar_sends_locally(struct net *net, struct sock *
 {
 	if (!sk)
 		return false;
-	if (!sk_fullsock(sk))
+	if (unlikely(!sk_fullsock(sk)))
 		return !inet_sk_transparent(sk);
 	if (!sk_is_tcp(sk) && !sk_is_udp(sk))
 		return false;
@@ -396,6 +515,32 @@ static noinline bool flowpar_source_is_local(struct net *net, const struct sk_bu
 	return flowpar_address_is_local(net, skb_dst(skb)->dev, family, &saddr);
 }
 
+/* A client on this host may use the public port only: the answer will carry that, and the
+ * packet's way to us says so to connect() at once. NAT that sends another port to a core's
+ * undoes that itself.
+ */
+static noinline enum flowpar_verdict flowpar_out_local(struct net *net, const struct sk_buff *skb,
+						       u8 family, u8 protocol, u16 dport,
+						       struct flowpar_service **found)
+{
+	struct flowpar_service *service;
+	enum ip_conntrack_info ctinfo;
+	union nf_inet_addr daddr;
+	const struct nf_conn *ct;
+
+	if (!flowpar_local_dif(skb, family))
+		return FLOWPAR_V_NOT_OURS;
+	daddr = flowpar_address(skb, family, FLOWPAR_DEST);
+	service = flowpar_service_find(net, family, protocol, &daddr, dport);
+	if (!service || dport == service->port)
+		return FLOWPAR_V_NOT_OURS;
+	ct = nf_ct_get(skb, &ctinfo);
+	if (ct && ct->status & IPS_DST_NAT)
+		return FLOWPAR_V_NOT_OURS;
+	*found = service;
+	return FLOWPAR_V_CLOSED;
+}
+
 /* Decided by port and address, not by socket: resets and SYN cookies have none of the
  * service's. skb_iif is 0 exactly for packets that this namespace did not receive.
  */
@@ -403,28 +548,27 @@ static __always_inline enum flowpar_verdict flowpar_out(struct net *net, struct 
 							u8 family,
 							struct flowpar_service **found)
 {
-	union flowpar_header buf __uninitialized;
 	const union flowpar_header *header;
 	struct flowpar_transport transport;
 	struct flowpar_service *service;
-	union nf_inet_addr saddr;
 	u16 sport;
 
 	if (skb->skb_iif)
 		return FLOWPAR_V_NOT_OURS;
 	if (unlikely(flowpar_transport_parse(skb, family, &transport) != FLOWPAR_P_FLOW))
 		return flowpar_icmp_out(net, skb, family, found);
-	header = flowpar_header(skb, &transport, &buf);
+	header = flowpar_header(skb, &transport);
 	if (unlikely(!header))
 		return FLOWPAR_V_NOT_OURS;
 
 	sport = ntohs(header->port[FLOWPAR_SOURCE]);
-	saddr = flowpar_address(skb, family, FLOWPAR_SOURCE);
-	service = flowpar_service_find(net, family, transport.protocol, &saddr, sport);
+	service = flowpar_service_find(net, family, transport.protocol,
+				       flowpar_address_at(skb, family, FLOWPAR_SOURCE), sport);
 	if (!service || sport == service->port ||
 	    (!flowpar_sends_locally(net, skb->sk, family) &&
 	     !flowpar_source_is_local(net, skb, family)))
-		return FLOWPAR_V_NOT_OURS;
+		return flowpar_out_local(net, skb, family, transport.protocol,
+					 ntohs(header->port[FLOWPAR_DEST]), found);
 	*found = service;
 
 	return flowpar_port_write(skb, transport.protocol, transport.offset, FLOWPAR_SOURCE,
@@ -477,17 +621,11 @@ static __always_inline unsigned int flowpar_in_hook(struct sk_buff *skb, u8 fami
 	verdict = flowpar_in(state->net, skb, family, &service);
 	if (in_process)
 		local_bh_enable();
+	if (likely(verdict == FLOWPAR_V_IN)) {
+		flowpar_count(service, FLOWPAR_IN);
+		return NF_ACCEPT;
+	}
 	return flowpar_verdict(verdict, service, NF_DROP);
-}
-
-static __always_inline unsigned int flowpar_local_out_hook(struct sk_buff *skb, u8 family,
-							   const struct nf_hook_state *state)
-{
-	struct flowpar_service *service = NULL;
-	enum flowpar_verdict verdict = flowpar_local_out(state->net, skb, family, &service);
-
-	/* connect() fails at once instead of after all its SYNs. */
-	return flowpar_verdict(verdict, service, NF_DROP_ERR(-ECONNREFUSED));
 }
 
 static __always_inline unsigned int flowpar_out_hook(struct sk_buff *skb, u8 family,
@@ -496,7 +634,12 @@ static __always_inline unsigned int flowpar_out_hook(struct sk_buff *skb, u8 fam
 	struct flowpar_service *service = NULL;
 	enum flowpar_verdict verdict = flowpar_out(state->net, skb, family, &service);
 
-	return flowpar_verdict(verdict, service, NF_DROP);
+	if (likely(verdict == FLOWPAR_V_OUT)) {
+		flowpar_count(service, FLOWPAR_OUT);
+		return NF_ACCEPT;
+	}
+	/* connect() fails at once instead of after all its SYNs. */
+	return flowpar_verdict(verdict, service, NF_DROP_ERR(-ECONNREFUSED));
 }
 
 unsigned int flowpar_in_hook4(void *priv, struct sk_buff *skb,
@@ -509,18 +652,6 @@ unsigned int flowpar_in_hook6(void *priv, struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
 	return flowpar_in_hook(skb, NFPROTO_IPV6, state);
-}
-
-unsigned int flowpar_local_out_hook4(void *priv, struct sk_buff *skb,
-				     const struct nf_hook_state *state)
-{
-	return flowpar_local_out_hook(skb, NFPROTO_IPV4, state);
-}
-
-unsigned int flowpar_local_out_hook6(void *priv, struct sk_buff *skb,
-				     const struct nf_hook_state *state)
-{
-	return flowpar_local_out_hook(skb, NFPROTO_IPV6, state);
 }
 
 unsigned int flowpar_out_hook4(void *priv, struct sk_buff *skb,

@@ -9,6 +9,7 @@ ours() { [[ ${KEPT[$*]+x} ]]; }
 
 check_all() {
 	check_tools
+	[[ $ADOPT == no ]] || check_adopted_bond
 	check_nics
 	check_cpus
 	check_mtu
@@ -18,8 +19,8 @@ check_all() {
 	if [[ $PORT ]]; then
 		check_ports
 		[[ $LISTEN != nft ]] || check_table
-		# With bpf packets have the public port all the way.
-		[[ ! $FIREWALL_CHECK || $LISTEN == bpf ]] || check_firewall
+		# With bpf and reuseport packets have the public port all the way.
+		[[ $FIREWALL_CHECK == no ]] || by_bpf || check_firewall
 	fi
 	check_irqbalance
 }
@@ -47,8 +48,69 @@ check_nics() {
 	mapfile -t routes < <(ip -o -4 route show table all; ip -o -6 route show table all 2>/dev/null)
 	for nic in "${SLAVES[@]}"; do
 		[[ -d /sys/class/net/$nic ]] || die "$nic: no such network interface; see ip link"
-		ours master "$nic" || check_nic "$nic"
+		if [[ $ADOPT == yes ]]; then
+			check_adopted_nic "$nic"
+		elif ! ours master "$nic"; then
+			check_nic "$nic"
+			check_manager "$nic" "leave it out of --slaves"
+		fi
 	done
+}
+
+check_adopted_nic() {
+	get_master "$1"
+	[[ $REPLY == "$BOND" ]] ||
+		die "$1: not a slave of $BOND, which has $(< "/sys/class/net/$BOND/bonding/slaves"); --adopt takes a bond as it is, so put it in first, or leave it out of --slaves"
+	nic_irqs "$1"
+	((${#IRQS[@]})) || die "$1: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
+}
+
+# adopt_slaves: all that the bond has
+adopt_slaves() {
+	check_adopted_bond
+	read -ra SLAVES < "/sys/class/net/$BOND/bonding/slaves" || true
+	((${#SLAVES[@]})) || die "$BOND: has no slaves; --adopt takes a bond as it is, so give it some first"
+}
+
+check_adopted_bond() {
+	get_bond "$BOND"
+	case $REPLY in
+	802.3ad|balance-xor) ;;
+	absent)	die "$BOND: no such bond to take over; see ip link, or leave --adopt out to make one" ;;
+	*)	die "$BOND: is in mode $REPLY, where no policy chooses the slave; --adopt takes over 802.3ad and balance-xor" ;;
+	esac
+}
+
+# check_manager INTERFACE OR-ELSE: whatever else configures it would undo what up does
+check_manager() {
+	local index file line
+	read_file "/sys/class/net/$1/ifindex" || return 0
+	index=$REPLY
+	file=/run/systemd/netif/links/$index
+	if manager_runs systemd-network && [[ -r $file ]]; then
+		line=$(sed -n 's/^NETWORK_FILE=//p' "$file")
+		[[ ! $line ]] || grep -qx ADMIN_STATE=unmanaged "$file" ||
+			die "$1: systemd-networkd configures it by $line; $(manager_remedy networkd), or $2 and give it Unmanaged=yes there"
+	fi
+	file=/run/NetworkManager/devices/$index
+	if manager_runs NetworkManager && grep -qsx 'managed=\(true\|1\)' "$file"; then
+		die "$1: NetworkManager manages it; take it away with 'nmcli device set $1 managed no', or let NetworkManager make the bond and give --adopt"
+	fi
+	file=/run/network/ifstate
+	! grep -qs "^$1=" "$file" ||
+		die "$1: ifupdown has brought it up; take it back with 'ifdown $1', or $(manager_remedy ifupdown)"
+}
+
+manager_remedy() {
+	echo "let it make the bond (setup-flowpar.sh export $1 writes what it needs) and give --adopt"
+}
+
+manager_runs() {	# manager_runs COMM: as the kernel cuts it, 15 characters
+	local comm
+	for comm in /proc/[0-9]*/comm; do
+		read_file "$comm" && [[ $REPLY == "$1" ]] && return
+	done
+	return 1
 }
 
 check_nic() {	# sees addresses and routes of check_nics
@@ -81,23 +143,29 @@ check_nic() {	# sees addresses and routes of check_nics
 }
 
 check_cpus() {
-	local cpu online nic max queues
-	online=$(< /sys/devices/system/cpu/online)
+	local cpu online nic queues=''
+	read_file "$SYS/devices/system/cpu/online"
+	online=$REPLY
 	for cpu in "${CPUS[@]}"; do
 		list_has "$online" "$cpu" || die "--cpus: CPU $cpu is not there, $online are online; choose among those"
 	done
+	if placement_cpuset; then
+		for cpu in "${CPUS[@]}"; do
+			list_has "$REPLY" "$cpu" ||
+				die "--cpus: CPU $cpu is outside of $REPLY, on which services may run by $CPUSET_FILE; choose among those, or widen that cpuset"
+		done
+	fi
+	((${#LEFT_OVER[@]})) || return 0
 	for nic in "${SLAVES[@]}"; do
-		queues=$(wc -w <<< "${NIC_CPUS[$nic]}")
-		((queues > 1)) || continue
-		ethtool_combined "$nic" 'Pre-set maximums' || REPLY=1
-		max=$REPLY
-		((max >= queues)) ||
-			die "--cpus: ${#CPUS[@]} CPUs for ${#SLAVES[@]} NICs, but $nic has $max combined queue(s) by 'ethtool -l $nic' and would need $queues; give at most as many CPUs as NICs, or NICs with more queues"
+		nic_queues "$nic"
+		queues+=", $nic has $REPLY combined queue(s)"
 	done
+	die "--cpus: ${#CPUS[@]} CPUs for ${#SLAVES[@]} NICs, but ${queues#, } by 'ethtool -l', so none for CPU $(list_of "${LEFT_OVER[@]}"); give at most as many CPUs as there are queues"
 }
 
 check_mtu() {
 	local nic
+	[[ $ADOPT == no ]] || return 0
 	for nic in "${SLAVES[@]}"; do
 		ours master "$nic" && continue
 		get_mtu "$nic"
@@ -107,22 +175,54 @@ check_mtu() {
 }
 
 check_bond() {
+	if [[ $ADOPT == yes ]]; then
+		check_adopted_bond
+		check_adopted_lacp
+		return
+	fi
 	[[ ! -e /sys/class/net/$BOND ]] || ours bond "$BOND" ||
 		die "$BOND: already exists; remove it with 'ip link del $BOND', or give another name with --bond"
 }
 
+# It serves as it is: no reason to refuse.
+check_adopted_lacp() {
+	local fault
+	get_bond "$BOND"
+	[[ $REPLY != 802.3ad ]] || ! fault=$(lacp_fault) || warn "$fault"
+}
+
 check_kernel() {
-	local parameters
 	module_known bonding || die "bonding: no such module for kernel $RELEASE; install the package with this kernel's modules"
-	if [[ $POLICY == cpu-bound ]]; then
-		parameters=$(modinfo -F parm bonding 2>/dev/null)
-		[[ $parameters == *cpu-bound* ]] ||
-			die "bonding: this module for kernel $RELEASE knows no policy cpu-bound; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
-	fi
+	[[ ! $POLICY_LACKS ]] ||
+		warn "${POLICY_LACKS%%;*}; the bond gets layer3+4, which lets answers leave by any NIC; for cpu-bound ${POLICY_LACKS#*; }"
+	[[ $POLICY != cpu-bound ]] || policy_known || die "$REPLY, or give --policy layer3+4"
 	if [[ $PORT && $LISTEN == nat ]]; then
 		module_known nf_flowpar ||
 			die "nf_flowpar: no such module for kernel $RELEASE; build it with make -C /lib/modules/$RELEASE/build M=\$PWD modules modules_install, or give --listen nft"
 	fi
+}
+
+# policy_known: does bonding know cpu-bound? If not, why and what to do goes into REPLY.
+policy_known() {
+	local parameters
+	get_module bonding
+	if [[ $REPLY == loaded && -r /proc/kallsyms ]]; then
+		REPLY="bonding: the loaded module knows no policy cpu-bound; load the patched one (see kernel-patches/)"
+		grep -qw bond_cpu_bound_prepare /proc/kallsyms
+		return
+	fi
+	parameters=$(modinfo -F parm bonding 2>/dev/null) || true
+	REPLY="bonding: this module for kernel $RELEASE knows no policy cpu-bound; boot the patched kernel (see kernel-patches/)"
+	[[ $parameters == *cpu-bound* ]]
+}
+
+# Nobody asked for a policy: the best there is, said in check_kernel if it is the next best.
+POLICY_LACKS=''
+policy_default() {
+	[[ ! $POLICY ]] || return 0
+	POLICY='cpu-bound'
+	policy_known && return
+	POLICY_LACKS=$REPLY POLICY=layer3+4
 }
 
 module_known() {
@@ -139,14 +239,17 @@ check_address() {
 # shellcheck disable=SC2153	# PORTS is no slip for PORT
 check_ports() {
 	local port first last range reserved owner others=()
+	if by_bpf && bpf_attached; then
+		! bpf_differs || die "port $PORT: $REPLY"
+		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
+	fi
 	if owner=$(port_listener "$PORT"); then
+		[[ $BASE_PORT ]] ||
+			die "port $PORT: ${owner:-a socket} listens on it already; stop that, flowparctl run starts the instances"
 		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
 	fi
-	if [[ $LISTEN == bpf ]] && bpf_attached && bpf_differs; then
-		die "port $PORT: $REPLY"
-	fi
 	# All of them: the instances were started first. Some: another program's.
-	if ! ours service "$PORT" && ! ours table flowpar && ! [[ $LISTEN == bpf && $STAGE ]]; then
+	if ! ours service "$PORT" && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
 		for port in "${PORTS[@]}"; do
 			owner=$(port_listener "$port") || continue
 			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
@@ -212,30 +315,39 @@ check_firewall() {
 	die "firewall: chain $chain would drop the per-core ports; let them in with: $rule"
 }
 
-# Asked again at the end of up if a NIC had no interrupts before it was up.
+# An irqbalance that can be told will be (want_bans). Asked again at the end of up if a NIC
+# had no interrupts before it was up.
 check_irqbalance() {
-	local comm pid nic have banned=''
-	for comm in /proc/[0-9]*/comm; do
-		read_file "$comm" || continue
-		[[ $REPLY == irqbalance ]] || continue
-		pid=${comm#/proc/} pid=${pid%/comm}
-		for nic in "${SLAVES[@]}"; do
-			nic_irqs "$nic"
-			((${#IRQS[@]})) || {
-				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; which those are is known, and said, once $nic is up"
-				# shellcheck disable=SC2034	# read by up
-				IRQS_LATER=yes
-				return
-			}
-			banned+=$(printf ' --banirq=%s' "${IRQS[@]}")
-		done
-		# All our interrupts banned on its command line: it keeps its hands off.
-		have=" $(tr '\0' ' ' < "/proc/$pid/cmdline") "
-		for REPLY in $banned; do
-			[[ $have == *" $REPLY "* ]] || {
-				warn "irqbalance: running (pid $pid) and will move the NICs' interrupts; put IRQBALANCE_ARGS=\"${banned# }\" into /etc/default/irqbalance and restart it"
-				return
-			}
-		done
+	local pid nic have banned=''
+	irqbalance_pid || return 0
+	pid=$REPLY
+	! irqbalance_banned || return 0
+	for nic in "${SLAVES[@]}"; do
+		nic_irqs "$nic"
+		((${#IRQS[@]})) || {
+			warn "irqbalance: running (pid $pid), cannot be told to leave the NICs' interrupts alone, and will move them; which those are is known, and said, once $nic is up"
+			# shellcheck disable=SC2034	# read by up
+			IRQS_LATER=yes
+			return
+		}
+		banned+=$(printf ' --banirq=%s' "${IRQS[@]}")
 	done
+	# All our interrupts banned on its command line: it keeps its hands off.
+	have=" $(tr '\0' ' ' < "/proc/$pid/cmdline") "
+	for REPLY in $banned; do
+		[[ $have == *" $REPLY "* ]] || {
+			warn "irqbalance: running (pid $pid), cannot be told to leave the NICs' interrupts alone$(irqbalance_why), and will move them; put IRQBALANCE_ARGS=\"${banned# }\" into /etc/default/irqbalance and restart it"
+			return
+		}
+	done
+}
+
+irqbalance_why() {
+	if ((EUID)); then
+		echo ' (only root may)'
+	elif [[ ! $FLOWPARCTL ]]; then
+		echo ' (flowparctl, which could, was not found)'
+	else
+		echo ' (it has no socket in /run/irqbalance)'
+	fi
 }

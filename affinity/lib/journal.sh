@@ -14,6 +14,7 @@ STATE=/run/flowpar
 JOURNAL=$STATE/journal
 CONFIG=$STATE/config
 ENTRIES=()		# the journal's lines
+LOCK_WAIT=3		# seconds
 declare -A KEPT=()	# "KIND OBJECT" -> original value
 declare -A FORESEEN=()	# with --dry-run: what settings would be by now
 
@@ -24,7 +25,7 @@ journal_lock() {
 		mkdir -p "$STATE"
 		exec {LOCK}< "$STATE"
 		# Not at once: the last command of a killed run may still hold it for a moment.
-		flock -w 3 "$LOCK" ||
+		flock -w "$LOCK_WAIT" "$LOCK" ||
 			die "$STATE: another setup-flowpar.sh is at work; wait for it to end"
 		[[ ! $STATE -ef /proc/self/fd/$LOCK ]] || return 0
 		exec {LOCK}<&-
@@ -67,7 +68,7 @@ foresee() {
 
 # keep KIND OBJECT: record the original value, the first time only
 keep() {
-	[[ $MODE == apply && ! ${KEPT[$1 $2]+x} ]] || return 0
+	[[ $MODE != check && ! ${KEPT[$1 $2]+x} ]] || return 0
 	now "$1" "$2" || return 0
 	KEPT[$1 $2]=$REPLY
 	[[ ! $DRY_RUN ]] || return 0
@@ -80,16 +81,34 @@ want() {
 	local found
 	now "$1" "$2" || REPLY=absent
 	[[ $REPLY != "$3" ]] || return 0
-	if [[ $MODE == check ]]; then
-		found="set to $3, found $REPLY"
-		((${#found} < 100)) || found='not what up set'
-		# A dry run of the setting prints its commands.
+	found="set to $3, found $REPLY"
+	((${#found} < 100)) || found='not what up set'
+	case $MODE in
+	check)	# A dry run of the setting prints its commands.
 		# shellcheck disable=SC2030
-		drift "$1 $2" "$found" "$(DRY_RUN=yes; "set_$1" "$2" "$3")"
-	else
+		drift "$1 $2" "$found: $(why "$1" "$2")" "$(DRY_RUN=yes; "set_$1" "$2" "$3")" ;;
+	mend)
+		# One that cannot be mended does not keep the others.
+		printf 'setup-flowpar.sh: %s %s: %s: %s\n' "$1" "$2" "$found" "$(why "$1" "$2")"
+		if ("set_$1" "$2" "$3") && holds "$@"; then
+			MENDED=$((MENDED + 1))
+		else
+			UNMENDED=$((UNMENDED + 1))
+		fi ;;
+	*)
 		"set_$1" "$2" "$3"
-		foresee "$1" "$2" "$3"
+		foresee "$1" "$2" "$3" ;;
+	esac
+}
+
+# holds KIND OBJECT VALUE: did it take? Bans were asked for as a list of what is missing.
+holds() {
+	if [[ $1 == bans ]]; then
+		BANNED_KNOWN=''
+		irqbalance_banned && [[ $BANNED ]] && list_has "$BANNED" "${2%%[-,]*}"
+		return
 	fi
+	now "$1" "$2" && [[ $REPLY == "$3" ]]
 }
 
 # drift OBJECT "what was found" COMMANDS: one line of verify
@@ -133,9 +152,9 @@ undo_all() {
 	rmdir --ignore-fail-on-non-empty "$STATE"	# flowparctl run keeps its templates there
 }
 
-# --- what up was asked for ----------------------------------------------------
+# --- what up was asked for, and where it put it ----------------------------------------------------
 
-CONFIG_NAMES=(BOND SLAVES CPUS ADDRESS PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
+CONFIG_NAMES=(BOND SLAVES ADOPT CPUS ADDRESS PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
 
 config_text() {
 	local name
@@ -146,17 +165,30 @@ config_text() {
 }
 
 config_write() {	# config_write begun|complete
-	{ config_text; printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS"; } > "$CONFIG.new"
+	local nic placed=''
+	for nic in "${SLAVES[@]}"; do
+		placed+=" $nic:${NIC_CPUS[$nic]// /,}"
+	done
+	{
+		config_text
+		printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS" "FIXED_CHANNELS=$FIXED_CHANNELS" "PLACED=${placed# }"
+	} > "$CONFIG.new"
 	mv "$CONFIG.new" "$CONFIG"
 }
 
 config_read() {
-	local name value
+	local name value nic
 	[[ -r $CONFIG ]] || return 1
 	while IFS='=' read -r name value; do
 		case $name in
 		SLAVES|CPUS) read -ra "${name?}" <<< "$value" ;;
+		PLACED)	# eth0:0,2 eth1:1
+			for nic in $value; do
+				NIC_CPUS[${nic%:*}]=${nic##*:} NIC_CPUS[${nic%:*}]=${NIC_CPUS[${nic%:*}]//,/ }
+			done ;;
 		*) printf -v "$name" %s "$value" ;;
 		esac
 	done < "$CONFIG"
+	# of an older version, which kept no placement
+	((${#NIC_CPUS[@]})) || placement_deal yes
 }

@@ -20,8 +20,60 @@ command_verify() {
 	echo "setup-flowpar.sh: $BOND: everything is as up set it"
 }
 
+# why KIND OBJECT: how a setting comes to differ from what up set
+why() {
+	local pid
+	case $1 in
+	module)	echo 'somebody took it out' ;;
+	bond)	echo 'somebody deleted it, or took out the bonding module' ;;
+	option)	echo 'somebody set it, or what else configures this bond' ;;
+	mtu)	echo 'somebody set it' ;;
+	link)	echo 'somebody took it down' ;;
+	master)	echo "its driver was reloaded, or somebody took it out of the bond" ;;
+	cpus)	echo 'it left the bond and came back, which forgets the list, or somebody set it' ;;
+	address) echo 'somebody removed it, or made the bond anew' ;;
+	service) echo 'somebody deleted it, or took out nf_flowpar' ;;
+	table)	echo 'somebody changed it, or loaded a firewall that begins with flush ruleset' ;;
+	channels) echo "somebody ran ethtool -L, or its driver was reloaded" ;;
+	rps|rfs) echo 'somebody steers packets to other CPUs, or the queue is new (ethtool -L, driver reload)' ;;
+	xps|xps_rxqs) echo 'the queue is new (ethtool -L, driver reload, link down and up), or somebody set it' ;;
+	bans)	irqbalance_pid && pid=$REPLY
+		echo "irqbalance (pid ${pid:-gone}) was started anew, or the interrupt is new (driver reload), so it may move these" ;;
+	irq)	why_irq "$2" ;;
+	*)	echo 'somebody set it' ;;
+	esac
+}
+
+why_irq() {
+	if irq_of "$1" && irqbalance_pid && pid=$REPLY && irq_of "$1" && ! irqbalance_leaves "$REPLY"; then
+		echo "irqbalance (pid $pid) moves it"
+	else
+		echo 'its driver requested it anew (link down and up, ethtool -L, reload), or somebody set it'
+	fi
+}
+
+irqbalance_leaves() {
+	irqbalance_banned || return 1
+	[[ $BANNED ]] && list_has "$BANNED" "$1"
+}
+
+# verify_slave NIC: is there anything to compare? Not of one that is gone, nor of one that
+# has left a bond that was taken over: only who configures that puts a slave back.
+verify_slave() {
+	get_master "$1" || REPLY=gone
+	case $ADOPT-$REPLY in
+	*-gone)	echo "setup-flowpar.sh: $1: gone: its driver was taken out, or it has another name now; bring it back and run setup-flowpar.sh up" ;;
+	no-*|yes-"$BOND") return 0 ;;
+	*)	echo "setup-flowpar.sh: $1: no slave of $BOND any more: $(why master "$1"); put it back by what configures $BOND, and run setup-flowpar.sh up" ;;
+	esac
+	DRIFTS=$((DRIFTS + 1))
+	return 1
+}
+
 verify_lacp() {
 	local fault
+	get_bond "$BOND"
+	[[ $REPLY != balance-xor ]] || return 0
 	fault=$(lacp_fault) || return 0
 	DRIFTS=$((DRIFTS + 1))
 	echo "setup-flowpar.sh: $fault"
@@ -43,13 +95,14 @@ command_status() {
 	[[ $PORT && $FLOWPARCTL ]] || return 0
 	case $LISTEN in
 	nat)	"$FLOWPARCTL" stats --port "$PORT" ;;
-	bpf)	! bpf_attached || "$FLOWPARCTL" stats --listen bpf --port "$PORT" ;;
+	bpf|reuseport) ! bpf_attached || "$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" ;;
 	esac
 }
 
 status_port() {
-	local how="by $LISTEN"
-	if [[ $LISTEN == bpf ]]; then
+	local how="to a port per core by $LISTEN"
+	[[ $LISTEN != reuseport ]] || how="to a socket per core by reuseport"
+	if by_bpf; then
 		if bpf_attached; then
 			how+=", attached by flowparctl run (pid $REPLY)"
 		elif ((EUID)); then
@@ -58,25 +111,28 @@ status_port() {
 			how+=", not attached: $(bpf_command) does that"
 		fi
 	fi
-	printf 'port %s: to a port per core %s\n' "$PORT" "$how"
+	printf 'port %s: %s\n' "$PORT" "$how"
 }
 
-# --- with --listen bpf: up sets nothing, a running flowparctl does it -------------
+# --- with --listen bpf or reuseport: up sets nothing, a running flowparctl does it ---
+
+by_bpf() { [[ $LISTEN == @(bpf|reuseport) ]]; }
 
 # bpf_attached: is a program there for our port? Whose goes into REPLY. Only root may
 # ask; for others none is.
 bpf_attached() {
 	REPLY=''
 	((EUID == 0)) && [[ $FLOWPARCTL ]] || return 1
-	REPLY=$("$FLOWPARCTL" stats --listen bpf --port "$PORT" 2>/dev/null | awk 'NR == 2 { print $3 }') || true
+	REPLY=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" 2>/dev/null | awk 'NR == 2 { print $3 }') || true
 	[[ $REPLY ]]
 }
 
 bpf_command() {
 	local more=''
-	((STRIDE == 8)) || more+=" --stride $STRIDE"
+	[[ $LISTEN == reuseport ]] || more+=" --port-base $BASE_PORT"
+	((STRIDE == 8)) || [[ $LISTEN == reuseport ]] || more+=" --stride $STRIDE"
 	((PER_CORE == 1)) || more+=" --per-core $PER_CORE"
-	echo "flowparctl run --cpus $(list_of "${CPUS[@]}") --port-base $BASE_PORT$more --listen bpf --port $PORT -- SERVER..."
+	echo "flowparctl run --cpus $(list_of "${CPUS[@]}")$more --listen $LISTEN --port $PORT -- SERVER..."
 }
 
 bpf_hint() {
@@ -86,11 +142,16 @@ bpf_hint() {
 # bpf_differs: does it serve other CPUs or ports than ours? What to do goes into REPLY
 bpf_differs() {
 	local cpu last='' pid=$REPLY want='' found
+	if [[ $LISTEN == reuseport ]]; then
+		want=$(printf '%s\n' "${CPUS[@]}" | sort -n | awk -v port="$PORT" '{ printf "%s %s,", $1, port }')
+	fi
 	for cpu in $(printf '%s\n' "${!CPU_PORT[@]}" | sort -n); do
 		((PER_CORE == 1)) || last=-$((CPU_PORT[$cpu] + PER_CORE - 1))
 		want+="$cpu ${CPU_PORT[$cpu]}$last,"
 	done
-	found=$("$FLOWPARCTL" stats --listen bpf --port "$PORT" | awk 'NR > 1 && $5 != "-" { printf "%s %s,", $4, $5 }')
+	# Of reuseport's there is a service for each address and protocol, all with the same CPUs.
+	found=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" |
+		awk 'NR > 1 && $5 != "-" && !seen[$4]++ { printf "%s %s,", $4, $5 }')
 	REPLY="flowparctl run (pid $pid) serves it with other CPUs or ports; stop it with kill $pid and start $(bpf_command)"
 	[[ $found != "$want" ]]
 }
@@ -127,7 +188,7 @@ status_nic() {
 	done
 	for cpu in ${NIC_CPUS[$nic]}; do
 		for ((i = 0; i < PER_CORE; i++)); do
-			[[ $PORT ]] || continue
+			[[ $BASE_PORT ]] || continue	# reuseport: stats knows whose sockets are there
 			port=$((${CPU_PORT[$cpu]} + i))
 			ports+=("$port")
 			if port_listener "$port" >/dev/null; then listening+=(yes); else listening+=(no); fi

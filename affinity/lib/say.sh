@@ -27,21 +27,28 @@ warn() {
 
 # run COMMAND...
 run() {
+	try "$@" || die "$RAN: failed with \"${SAID%%$'\n'*}\"; mend what that names and run this again"
+}
+
+# try COMMAND...: run, for what may fail; then returns 1, what it said is in SAID
+try() {
 	local word line='' said
 	for word; do
 		[[ $word =~ ^[A-Za-z0-9_./:=,+@%-]+$ ]] || word="'${word//\'/\'\\\'\'}'"
 		line+=" $word"
 	done
-	printf '[#]%s\n' "$line"
+	RAN=${line# }
+	printf '[#] %s\n' "$RAN"
 	[[ ! $DRY_RUN ]] || return 0
 	said=$("$@" 2>&1) && return
-	die "${line# }: failed with \"${said%%$'\n'*}\"; mend what that names and run this again"
+	SAID=$said
+	return 1
 }
 
 # put VALUE FILE: what `echo VALUE > FILE` does, the kernel's answer in PUT_SAID.
 # Returns 1 if the kernel refuses, since some refusals can be lived with.
 put() {
-	printf '[#] echo %s > %s\n' "${1:-\'\'}" "$2"
+	printf '[#] echo %s > %s\n' "${1:-"''"}" "$2"
 	[[ ! $DRY_RUN ]] || return 0
 	PUT_SAID=$({ printf '%s\n' "$1" > "$2"; } 2>&1) && return
 	PUT_SAID=${PUT_SAID##*: }

@@ -40,15 +40,37 @@ irq_name() {
 	done
 }
 
-# irq_queue IRQ: the queue it serves, into REPLY, by the names that drivers give:
-# virtio0-input.3, eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci. All others: 0.
+# irq_queue NIC IRQ: the queue it serves, into REPLY, by the names that drivers give:
+# virtio0-input.3, eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci, mlx4-3@pci, eth0-3 and
+# "eth0 (queue 3)"; fails for all others.
 irq_queue() {
-	irq_name "$1"
-	if [[ ${REPLY,,} =~ (input|output|rx|tx|comp|queue|q)[-._]?([0-9]+) ]]; then
+	irq_name "$2"
+	REPLY=${REPLY/"$1"/}	# enp3s0f1q2 is no queue 2
+	if [[ ${REPLY,,} =~ (input|output|rx|tx|comp|completion|queue|ring|blk|fp|q)[-._\ ]?([0-9]+) ||
+			$REPLY =~ ^(mlx4)?-([0-9]+)(@|$) ]]; then
 		REPLY=${BASH_REMATCH[2]}
 	else
-		REPLY=0
+		REPLY=''
+		return 1
 	fi
+}
+
+# irq_queues NIC: its interrupts into IRQS, and the queue that each serves into QUEUES.
+# Among others that have a queue's name one that has none is for the link or the
+# configuration, so for the first. Where none has, they are taken for the queues'.
+irq_queues() {
+	local i named=''
+	nic_irqs "$1"
+	QUEUES=()
+	for i in "${!IRQS[@]}"; do
+		if irq_queue "$1" "${IRQS[i]}"; then
+			named=yes
+		else
+			REPLY=0
+		fi
+		QUEUES+=("$REPLY")
+	done
+	[[ $named ]] || QUEUES=("${!IRQS[@]}")
 }
 
 # --- modules ------------------------------------------------------------------
@@ -179,7 +201,8 @@ set_master() {
 	else
 		now link "$1" || REPLY=down
 		[[ $REPLY == down ]] || run ip link set "$1" down
-		run ip link set "$1" master "$2"
+		run ip link set "$1" master "$2"	# which opens it
+		foresee link "$1" up
 	fi
 }
 
@@ -213,17 +236,68 @@ get_irq() {
 }
 
 set_irq() {
-	local irq effective
+	local irq effective managed=''
 	irq_of "$1" || die "irq $1: gone; see /proc/interrupts"
 	irq=$REPLY
 	put "$2" "/proc/irq/$irq/smp_affinity_list" && return
 	read_file "/proc/irq/$irq/effective_affinity_list" || REPLY=unknown
 	effective=$REPLY
+	[[ $PUT_SAID != 'Input/output error' ]] ||
+		managed=' (a managed interrupt: its driver chose the CPU when it was loaded)'
 	irq_name "$irq"
 	[[ $effective == "$2" ]] ||
-		die "irq $irq (${REPLY:+$REPLY of }${1%/*}): the kernel refuses CPU $2 with \"$PUT_SAID\", it stays on CPU $effective; deal this NIC that CPU with --cpus, or use another NIC"
-	warn "irq $irq (${REPLY:+$REPLY of }${1%/*}): the kernel refuses to set it with \"$PUT_SAID\", but it is on CPU $2 as wanted; nothing to do"
+		die "irq $irq (${REPLY:+$REPLY of }${1%/*}): the kernel refuses CPU $2 with \"$PUT_SAID\"$managed, it stays on CPU $effective; deal this NIC that CPU with --cpus, or use another NIC"
+	warn "irq $irq (${REPLY:+$REPLY of }${1%/*}): the kernel refuses to set it with \"$PUT_SAID\"$managed, but it is on CPU $2 as wanted; nothing to do"
 	FIXED_IRQS+=" $1"
+}
+
+# --- irqbalance -----------------------------------------------------------------------
+
+# irqbalance_pid: of a running one, into REPLY; fails if there is none
+irqbalance_pid() {
+	local comm
+	for comm in /proc/[0-9]*/comm; do
+		read_file "$comm" && [[ $REPLY == irqbalance ]] || continue
+		REPLY=${comm#/proc/} REPLY=${REPLY%/comm}
+		return
+	done
+	return 1
+}
+
+# irqbalance_banned: asks it, once a run, what it leaves alone; a list into BANNED
+BANNED='' BANNED_KNOWN=''
+irqbalance_banned() {
+	[[ ! $BANNED_KNOWN ]] || return 0
+	[[ $FLOWPARCTL && $EUID == 0 ]] || return 1
+	BANNED=$("$FLOWPARCTL" irqbalance 2>/dev/null) || return 1
+	BANNED_KNOWN=yes
+}
+
+# OBJECT is an interrupt's number: one that a reloaded driver has given back stays banned
+# under it. What does not run balances nothing.
+get_ban() {
+	REPLY=no
+	irqbalance_banned && [[ $BANNED ]] && list_has "$BANNED" "$1" || return 0
+	REPLY=yes
+}
+
+set_ban() {
+	if [[ $2 == yes ]]; then
+		set_bans "$1" yes
+	else
+		run "$FLOWPARCTL" irqbalance --allow "$1"
+		BANNED_KNOWN=''
+	fi
+}
+
+# Several of them at once: OBJECT is a list of those that are not banned.
+get_bans() {
+	REPLY=no
+}
+
+set_bans() {
+	run "$FLOWPARCTL" irqbalance --ban "$1"
+	BANNED_KNOWN=''
 }
 
 # queue_file eth0/rx-0 rps_cpus: the file's name, into REPLY
@@ -242,6 +316,18 @@ set_rps() {
 	must_put "$2" "$REPLY"
 }
 
+# Receive flow steering does so too, with a table for each queue. Changing the number of
+# queues throws table and maps away.
+get_rfs() {
+	queue_file "$1" rps_flow_cnt
+	read_file "$REPLY"
+}
+
+set_rfs() {
+	queue_file "$1" rps_flow_cnt
+	must_put "$2" "$REPLY"
+}
+
 # Transmit steering: the kernel answers ENOENT on a NIC with a single queue.
 get_xps() {
 	queue_file "$1" xps_cpus
@@ -250,6 +336,16 @@ get_xps() {
 
 set_xps() {
 	queue_file "$1" xps_cpus
+	must_put "$2" "$REPLY"
+}
+
+get_xps_rxqs() {
+	queue_file "$1" xps_rxqs
+	read_file "$REPLY" && list_mask_short "$REPLY"
+}
+
+set_xps_rxqs() {
+	queue_file "$1" xps_rxqs
 	must_put "$2" "$REPLY"
 }
 
@@ -265,8 +361,15 @@ get_channels() {
 	ethtool_combined "$1" 'Current hardware settings'
 }
 
+# A driver may show its queues and not let them be changed; then those it has are dealt.
 set_channels() {
-	run ethtool -L "$1" combined "$2"
+	try ethtool -L "$1" combined "$2" && return
+	[[ $SAID == *'not supported'* ]] ||
+		die "$1: 'ethtool -L $1 combined $2' failed with \"${SAID%%$'\n'*}\"; mend what that names and run this again"
+	now channels "$1"
+	warn "$1: its driver does not let its $REPLY queues be made $2; they interrupt its CPUs in turn"
+	# shellcheck disable=SC2034	# config_write
+	FIXED_CHANNELS+=" $1"
 }
 
 # --- the service --------------------------------------------------------------

@@ -16,7 +16,7 @@ colour() {
 	reuseport) echo '#c9702b' ;;		sk-lookup) echo '#8f4a1f' ;;
 	rr-queue-id) echo '#b9a6d3' ;;		rr-queue-id-bpf) echo '#d4a017' ;;		team-cpu) echo '#8a6fb3' ;;
 	multiqueue) echo '#5f8f5f' ;;		flowpar-bpf) echo '#4aa3d9' ;;
-	flowpar-reuseport) echo '#0b3d66' ;;	flowpar-nat-tuned) echo '#5f7fd9' ;;	*) echo '#1b6ca8' ;;
+	flowpar-reuseport) echo '#0b3d66' ;;	flowpar-nat-tuned) echo '#5f7fd9' ;;	flowpar-direct) echo '#7fb8b0' ;;	*) echo '#1b6ca8' ;;
 	esac
 }
 

@@ -11,9 +11,11 @@ def original_stock: "balance-rr";	# the stock side of the original experiment
 def ours: ["flowpar-nat", "flowpar-bpf", "flowpar-reuseport"];
 # flowpar-nat with what no peer has been given: shows what is left, is judged by no bar.
 def tuned: "flowpar-nat-tuned";
+# Its clients name their core's port: what rewriting adds, is against this.
+def direct: "flowpar-direct";
 def flowpar: "flowpar-nat";		# flowpar as it is set up unless told otherwise
 def order: ["balance-rr", "8023ad-l34", "nft-redirect", "nft-stateless", "reuseport", "sk-lookup", "rr-queue-id", "rr-queue-id-bpf",
-	"team-cpu", "multiqueue", "flowpar-nat", "flowpar-bpf", "flowpar-reuseport", "flowpar-nat-tuned"];
+	"team-cpu", "multiqueue", "flowpar-nat", "flowpar-bpf", "flowpar-reuseport", "flowpar-nat-tuned", "flowpar-direct"];
 def rank_of($name): (order | index($name | split("+")[0])) // 99;
 
 def median:

@@ -7,7 +7,7 @@
 # something to show. VARIANT is -, skew or nginx.
 
 readonly every_setup=(balance-rr 8023ad-l34 nft-redirect nft-stateless reuseport sk-lookup rr-queue-id rr-queue-id-bpf team-cpu
-	multiqueue flowpar-nat flowpar-bpf flowpar-reuseport flowpar-nat-tuned)
+	multiqueue flowpar-nat flowpar-bpf flowpar-reuseport flowpar-nat-tuned flowpar-direct)
 # Candidates for "the best that stock Linux offers".
 readonly tuned_stock=(nft-redirect nft-stateless reuseport sk-lookup rr-queue-id rr-queue-id-bpf team-cpu multiqueue)
 

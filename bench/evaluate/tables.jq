@@ -10,7 +10,7 @@ $runs as $all
 | ($all | head_cores) as $n
 | ($all | labels_at($n)) as $labels
 | [$labels[] | select(contains("+") | not)] as $plain
-| [$plain[] | select(. as $l | ours + [tuned] | index($l) | not)] as $peers
+| [$plain[] | select(. as $l | ours + [tuned, direct] | index($l) | not)] as $peers
 | ($all | all(.cost == null)) as $measured	# on hardware: no price of a transfer to vary
 | (reduce ($all[] | .key) as $k ({}; .[$k] = [])) as $empty
 | (reduce $detail[] as $d ($empty; .[$d.key] += [$d])) as $records
@@ -18,6 +18,7 @@ $runs as $all
 | def cells($who; $cores): $all | cell($who; $cores);
   def cyc($who; $cores; $cost): cells($who; $cores) | cycles($cost) | median;
   def thr($who; $cores; $cost): cells($who; $cores) | throughput($cost) | median;
+  def insns($who; $cores): cells($who; $cores) | map(.per_req.insns) | median;
   def transfers($who; $cores): cells($who; $cores) | map(.per_req.c2c) | median;
   def table($name; $title; $notes; $header; rows): {name: $name, title: $title, notes: $notes, header: $header, rows: rows};
   def not_run($who; $cores): [$missing[] | select(.label == $who and .cores == $cores and .workload == "http")] | first
@@ -38,7 +39,7 @@ $runs as $all
   def ratio_one($f; $c): div(cyc($f; $n; $c); cyc(stock; 1; $c));
   def ratio_stock($f; $c): div(cyc(stock; $n; $c); cyc($f; $n; $c));
   def worst_peer($f): [$peers[] | {p: ., r: div(cyc($f; $n; "110"); cyc(.; $n; "110"))} | select(.r != null)] | max_by(.r);
-  def listed: order - ours - [tuned, "rr-queue-id-bpf", "multiqueue"];	# multiqueue: no emulated NIC has it
+  def listed: order - ours - [tuned, direct, "rr-queue-id-bpf", "multiqueue"];	# multiqueue: no emulated NIC has it
   def ranking($cost): $plain | map({l: ., c: cyc(.; $n; $cost)} | select(.c != null)) | sort_by(.c);
   # Pairs that change places between costs, and whether seeds alone could do that.
   def flips: [range(0; $plain | length) as $i | range($i + 1; $plain | length) as $j
@@ -67,6 +68,8 @@ $runs as $all
 	  ["requirement", "wanted"] + $rows; [
 	  line("cycles/req, against \(stock) on ONE core"; "at most 1.06";
 		verdict_at_costs([ratio_one(.; costs[])]; . <= 1.06; 3)),
+	  line("insns/req, against \(direct): clients that name their core's port"; "at most 1.05";
+		div(insns(.; $n); insns(direct; $n)) as $v | if . != flowpar then "-" else verdict($v; $v <= 1.05; 3) end),
 	  line("\(stock) here, cycles/req against it"; "at least 1.5";
 		verdict_at_costs([ratio_stock(.; costs[])]; . >= 1.5; 2)),
 	  line("cycles/req, against the best peer here"; "below 1";

@@ -18,6 +18,7 @@ kernel_dir() {	# kernel_dir NAME|DIR: a directory has a slash
 	*/*)	[[ -r $1/bzImage && -d $1/lib/modules ]] ||
 			die "--kernel $1: no bzImage and lib/modules there; give patched, stock, debug or a directory that kernel-patches/build.sh printed"
 		(cd "$1" && pwd) ;;
+	debian-*) "$repo/bench/lab/debian-kernel" "$1" ;;
 	*)	"$repo/kernel-patches/build.sh" "$1" ;;
 	esac
 }
@@ -31,6 +32,16 @@ lag_port() {
 	hash=$(( hash ^ hash >> 16 ))
 	hash=$(( hash ^ hash >> 8 ))
 	echo $(( hash % ports ))
+}
+
+# client_links PORTS MAC ADDRESSES: the link of each, if the switch keeps its ports in the
+# order in which it was given them; all clients have the MAC
+client_links() {
+	local address links=()
+	for address in $3; do
+		links+=("$(lag_port "$2" "${address##*.}" "$1")")
+	done
+	echo "${links[*]}"
 }
 
 # client_addresses N PORTS MAC STEP [skew]: addresses for client 0..N-1, whose MAC

@@ -7,11 +7,14 @@
 #   ports                 the service's ports, public one first (guest only)
 #   isolated=yes          the server's CPUs are to be isolcpus=domain (model lab only)
 #   refuses               instead of the rest: why the lab cannot run it
+#   model_only            why run-ab.sh cannot run it, though lab model can
+#   ab_options            of the clients, besides those that all have (lab model)
 # and defines
 #   setup_network         from unconfigured NICs to a bond with the address; below
 #                         802.3ad by layer3+4, for those that bring no own
 #   setup_server          from there to a listening server
 #   setup_down            the reverse; below for all that bring no own
+#   request_port          which port a client asks for; below: the public one (lab model)
 #
 # All set-ups serve the same files by the same server configuration, bind NIC
 # k's interrupts to CPU k and keep RPS off; only what they are named for differs.
@@ -28,12 +31,25 @@ server=${SERVER:-lighttpd}
 bond=bond0		# or the team
 servers=()		# pids, CPU 0's first where each CPU has one
 holders=()		# pids of steer's, which hold BPF programs
+# shellcheck disable=SC2034	# read by the clients
+ab_options=()
+# The repository's own tools and templates, or those of the package that run-ab.sh --deb names.
+setup_flowpar=${LAB_REPO:-}/affinity/setup-flowpar.sh
+templates=${LAB_REPO:-}/configs
+if [[ ${DEB:-} ]]; then
+	setup_flowpar=/usr/sbin/setup-flowpar.sh
+	templates=/usr/share/flowpar/configs
+	export PATH=/usr/sbin:$PATH	# its flowparctl before ours
+fi
 
 # The careful administrator's, unless a set-up brings its own.
 setup_network() {
 	stock_bond 802.3ad layer3+4
 	pin_irqs
 }
+
+# request_port LINK: for the clients behind a link, as a URL has it
+request_port() { :; }
 
 setup_up() {
 	setup_network
@@ -101,13 +117,13 @@ stock_bond() {
 
 # flowpar_bond [OPTION...]: bond0 by flowpar's policy, as an administrator makes it
 flowpar_bond() {
-	"$LAB_REPO/affinity/setup-flowpar.sh" up --bond bond0 --slaves "$(slaves | paste -sd,)" \
+	"$setup_flowpar" up --bond bond0 --slaves "$(slaves | paste -sd,)" \
 		--cpus "0-$((LAB_CPUS - 1))" --address "$LAB_SERVER/24" "$@"
 }
 
 flowpar_down() {
-	"$LAB_REPO/affinity/setup-flowpar.sh" status
-	"$LAB_REPO/affinity/setup-flowpar.sh" verify
+	"$setup_flowpar" status
+	"$setup_flowpar" verify
 	stop_server
-	"$LAB_REPO/affinity/setup-flowpar.sh" down
+	"$setup_flowpar" down
 }

@@ -20,7 +20,7 @@ int *listeners(unsigned int port, char **pids, size_t n_pids, size_t *count)
 
 	*count = 0;
 	for (i = 0; i < n_pids; i++) {
-		if (!listeners_get(&l, (pid_t)number(pids[i], "a pid", 1, 1 << 22), port)) {
+		if (!listeners_get(&l, (pid_t)number(pids[i], "a pid", 1, 1 << 22), port, LISTENERS_TCP)) {
 			if (errno == ESRCH)
 				die(pids[i], "no such process; is the server running?");
 			die(pids[i], "its descriptors are not ours to take: %s; run this as root", strerror(errno));

@@ -28,8 +28,9 @@ affinity_lab() {
 # no one can put back (counters, tokens drawn at random, times).
 snapshot() {
 	local nic
-	grep -sH '' /proc/irq/*/smp_affinity_list /sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus} \
-		/sys/class/net/*/{flags,mtu,address,tx_queue_len,ifalias} /sys/class/net/bonding_masters
+	grep -sH '' /proc/irq/*/smp_affinity_list /sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus,xps_rxqs} \
+		/sys/class/net/*/{flags,mtu,address,tx_queue_len,ifalias} /sys/class/net/bonding_masters \
+		/sys/class/net/*/bonding_slave/cpus
 	grep -rsH '' /proc/sys/net | grep -vE 'fastopen_key|conntrack_count|stable_secret'
 	ip -d link show
 	ip -d address show
@@ -45,6 +46,7 @@ snapshot() {
 		ethtool -k "$nic"
 	done 2>&1
 	ls -lR /run/flowpar 2>&1
+	[[ ! -d /run/irqbalance ]] || flowparctl irqbalance
 }
 
 # unchanged TEXT: the machine is as it was when $before was taken
@@ -68,6 +70,22 @@ lived_in() {
 	settled eth0
 }
 
+# adopted_bond MODE...: of all NICs, made and addressed by hand as an administrator has it
+adopted_bond() {
+	local nic
+	ip link add bond0 type bond miimon 50 "$@"
+	for nic in eth0 eth1 eth2; do
+		ip link set "$nic" down
+		ip link set "$nic" master bond0
+	done
+	ip link set bond0 up
+	ip address add "$LAB_SERVER/24" dev bond0
+	ip route add 198.51.100.0/24 via 10.77.0.200 dev bond0
+	echo 3 > /sys/class/net/eth0/queues/rx-0/rps_cpus
+	echo 64 > /sys/class/net/eth1/queues/rx-0/rps_flow_cnt
+	[[ $policy != cpu-bound ]] || echo 1 > /sys/class/net/eth2/bonding_slave/cpus
+}
+
 # settled NIC: it is up and its own link-local address is no longer tentative
 settled() {
 	wait_until 5 grep -q up "/sys/class/net/$1/operstate"
@@ -80,4 +98,30 @@ irqs_of() {
 	local device
 	device=$(basename "$(realpath "/sys/class/net/$1/device")")
 	awk -v nic="$1" -v device="$device" '$NF == nic || index($NF, nic "-") == 1 || index($NF, device "-") == 1 { sub(":", "", $1); print $1 }' /proc/interrupts
+}
+
+# A step is a line of the journal or a command of the tool. BASH_ENV lets a test stop the
+# tool right before its n-th step without the tool knowing of it.
+stop_at() {
+	cat > /run/stop.env <<-END
+	stop_step=0
+	stop_here() {
+		case \$BASH_COMMAND in
+		'printf '*'>> "\$JOURNAL"'|'said=\$("\$@" 2>&1)'|'PUT_SAID=\$('*|'truncate '*) ;;
+		*) return 0 ;;
+		esac
+		stop_step=\$((stop_step + 1))
+		echo "\$stop_step" > /run/stop.count
+		[[ \$stop_step != $1 ]] || $2
+	}
+	set -o functrace
+	trap stop_here DEBUG
+	END
+}
+
+stopped() {	# stopped STEP ACTION COMMAND...: runs the tool's COMMAND with it
+	stop_at "$1" "$2"
+	rm -f /run/stop.count
+	shift 2
+	BASH_ENV=/run/stop.env setup "$@"
 }

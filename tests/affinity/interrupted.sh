@@ -2,38 +2,25 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: whatever ends up (kill -9 at a step, a signal, a second run), the machine comes back file by file
 #
-# A step is a line of the journal or a command of the tool. BASH_ENV lets the test
-# stop the tool right before its n-th step without the tool knowing of it. Of all
-# steps this takes some; kill-every-step.sh takes all.
+# Of all steps (common.sh) this takes some; kill-every-step.sh takes all.
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
 up=("${slaves[@]}" "${service[@]}")
 every_step=${every_step:-}
+adopted=${adopted:-}
+if [[ $adopted ]]; then
+	up=(--adopt --bond bond0 --port 80 --base-port 8000 --cpus 0-1 --listen "$listen")
+fi
 
-# In the tool: count the steps, at the step asked for do what is asked for.
-stop_at() {
-	cat > /run/stop.env <<-END
-	stop_step=0
-	stop_here() {
-		case \$BASH_COMMAND in
-		'printf '*'>> "\$JOURNAL"'|'said=\$("\$@" 2>&1)'|'PUT_SAID=\$('*|'truncate '*) ;;
-		*) return 0 ;;
-		esac
-		stop_step=\$((stop_step + 1))
-		echo "\$stop_step" > /run/stop.count
-		[[ \$stop_step != $1 ]] || $2
-	}
-	set -o functrace
-	trap stop_here DEBUG
-	END
-}
-
-stopped() {	# stopped STEP ACTION COMMAND...: runs the tool's COMMAND with it
-	stop_at "$1" "$2"
-	rm -f /run/stop.count
-	shift 2
-	BASH_ENV=/run/stop.env setup "$@"
+# With adopted: a bond that serves, and an irqbalance, that answers but never looks.
+taken_over() {
+	modprobe bonding max_bonds=0
+	adopted_bond mode 802.3ad lacp_rate fast xmit_hash_policy layer2+3
+	wait_until 60 lag_ready bond0 3
+	mkdir -p /run/irqbalance
+	irqbalance --foreground --interval=3600 --banirq="$(irqs_of eth2 | tail -n 1)" > /run/irqbalance.log 2>&1 &
+	check 'irqbalance answers' wait_until 30 flowparctl irqbalance
 }
 
 # killed STEP: kill -9 there, then down
@@ -47,7 +34,7 @@ killed() {
 
 server() {
 	local steps step status=0 out
-	lived_in
+	if [[ $adopted ]]; then taken_over; else lived_in; fi
 	before=$(snapshot)
 
 	stopped 0 : up "${up[@]}" > /dev/null
@@ -101,7 +88,7 @@ server() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	affinity_lab ${every_step:+--timeout 3000} ;;
+host)	affinity_lab ${every_step:+--timeout 5000} ;;
 server)	lab-ready; server ;;
 client)	lab-wait server-exit ;;
 esac

@@ -39,16 +39,18 @@ one 'an address without prefix' 2 '--address 192.0.2.1: want' up --bond bond0 --
 one 'port 0' 2 '--port 0: want a number from 1 to 65535' up --bond bond0 --slaves lo --port 0 --dry-run
 one 'a port that is no number' 2 '--port http: want a number' up --bond bond0 --slaves lo --port http --dry-run
 one 'port without base port' 2 '--port 80: needs --base-port' up --bond bond0 --slaves lo --port 80 --dry-run
+one 'a base port with reuseport' 2 '--base-port 8000: with --listen reuseport there are no per-core ports' \
+	up --bond bond0 --slaves lo --port 80 --base-port 8000 --listen reuseport --dry-run
 one 'base port without port' 2 '--base-port 8000: needs --port' up --bond bond0 --slaves lo --base-port 8000 --dry-run
 one 'more instances than the stride has room for' 2 '--per-core 9: more than --stride 8' \
 	up --bond bond0 --slaves lo --port 80 --base-port 8000 --per-core 9 --dry-run
-one 'several instances with nft' 2 '--per-core 2: needs --listen nat or bpf' \
+one 'several instances with nft' 2 '--per-core 2: needs --listen nat, bpf or reuseport' \
 	up --bond bond0 --slaves lo --port 80 --base-port 8000 --per-core 2 --listen nft --dry-run
 one 'per-core ports beyond the last port' 2 "--base-port 65530: the last core's port" \
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 80 --base-port 65530 --dry-run
 one 'the public port among the per-core ports' 2 '--port 8008: is also the per-core port of CPU 1' \
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 8008 --base-port 8000 --dry-run
-one 'an unknown listener' 2 '--listen magic: want nat, nft or bpf' up --bond bond0 --slaves lo --listen magic --dry-run
+one 'an unknown listener' 2 '--listen magic: want nat, nft, bpf or reuseport' up --bond bond0 --slaves lo --listen magic --dry-run
 one 'an unknown policy' 2 '--policy round: want cpu-bound' up --bond bond0 --slaves lo --policy round --dry-run
 
 one 'unknown NIC' 1 'nosuch0: no such network interface; see ip link' up --bond bond0 --slaves nosuch0 --dry-run
@@ -76,12 +78,19 @@ done <<-'END'
 	flock util-linux
 	nft nftables
 END
-for mode in nat bpf; do
+while read -r mode base; do
+	# shellcheck disable=SC2086	# none or two words
 	FLOWPARCTL=$test_out/nothing one "flowparctl missing, --listen $mode" 1 'flowparctl: not found: .*nothing' \
-		up --bond bond0 --slaves nosuch0 --listen $mode --port 80 --base-port 8000 --dry-run
-done
+		up --bond bond0 --slaves nosuch0 --listen "$mode" --port 80 $base --dry-run
+done <<-'END'
+	nat --base-port 8000
+	bpf --base-port 8000
+	reuseport
+END
 one '--listen bpf: several instances are fine' 1 'nosuch0: no such network interface' \
 	up --bond bond0 --slaves nosuch0 --policy layer3+4 --listen bpf --per-core 2 --port 80 --base-port 8000 --dry-run
+one '--listen reuseport: no base port, several instances are fine' 1 'nosuch0: no such network interface' \
+	up --bond bond0 --slaves nosuch0 --policy layer3+4 --listen reuseport --per-core 9 --port 80 --dry-run
 
 # The forms of a set of CPUs.
 . "$repo/affinity/lib/list.sh"

@@ -103,7 +103,13 @@ server() {
 		wrong 'damage; find "$modules" -name "nf_flowpar.ko" -delete; depmod' 'umount "$modules"; rm -r /run/modules' \
 			'nf_flowpar missing' 'nf_flowpar: no such module for kernel .*; build it with make .*, or give --listen nft' setup up "${up[@]}"
 		wrong 'damage; strip_policy' 'umount "$modules"' \
-			'a bonding module without the policy' 'bonding: this module for kernel .* knows no policy cpu-bound; boot the patched kernel .*, or give --policy layer3\+4' setup up "${up[@]}"
+			'a bonding module without the policy that was asked for' 'bonding: this module for kernel .* knows no policy cpu-bound; boot the patched kernel .*, or give --policy layer3\+4' setup up "${up[@]}" --policy cpu-bound
+		damage; strip_policy
+		setup up "${up[@]}" --dry-run > /run/out 2> /run/err; same 'nobody asked for the policy: up goes on' 0 $?
+		check '... with layer3+4' grep -qxF '[#] echo layer3+4 > /sys/class/net/bond0/bonding/xmit_hash_policy' /run/out
+		check '... and one warning' grep -qxE 'setup-flowpar.sh: bonding: this module for kernel .* knows no policy cpu-bound; the bond gets layer3\+4, .*; for cpu-bound boot the patched kernel \(.*\)' /run/err
+		same '... and no list for the slaves' 0 "$(grep -c bonding_slave/cpus /run/out)"
+		umount "$modules"
 		# The same module loaded already, and the right one on disk: only trying tells.
 		damage; insmod "$(modinfo -F filename bonding)" max_bonds=0; umount "$modules"
 		tries=yes wrong : 'rmmod bonding' \
@@ -119,9 +125,9 @@ server() {
 
 	# The timer's interrupt is one that the kernel does not let move.
 	check_fails 'an interrupt that cannot move, on the right CPU: said, and lived with' 0 \
-		'irq 0 \(eth0\): the kernel refuses to set it with "[^"]+", but it is on CPU 0 as wanted' fixed_irq 0
+		'irq 0 \(eth0\): the kernel refuses to set it with "[^"]+" \(a managed interrupt: .*\), but it is on CPU 0 as wanted' fixed_irq 0
 	check_fails 'on a wrong CPU: an error' 1 \
-		'irq 0 \(eth0\): the kernel refuses CPU 1 with "[^"]+", it stays on CPU 0; deal this NIC' fixed_irq 1
+		'irq 0 \(eth0\): the kernel refuses CPU 1 with "[^"]+" \(a managed interrupt: .*\), it stays on CPU 0; deal this NIC' fixed_irq 1
 
 	irqbalance_runs
 	check 'a running irqbalance is told of, with the remedy' \

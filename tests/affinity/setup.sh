@@ -39,20 +39,20 @@ drift_once() {
 	echo 50 > /sys/class/net/bond0/bonding/miimon
 	ip link set bond0 mtu 1450
 	ip address del "$LAB_SERVER/24" dev bond0
-	drifts=("irq eth1/[0-9]+: set to 1, found 0; mend it with: echo 1 > /proc/irq/$irq/smp_affinity_list"
-		"rps eth0/rx-0: set to 0, found 2; mend it with: echo 0 > /sys/class/net/eth0/queues/rx-0/rps_cpus"
-		"option bond0/xmit_hash_policy: set to ${policy//+/\\+}, found layer2; mend it with: echo ${policy//+/\\+} > "
-		'option bond0/miimon: set to 100, found 50; mend'
-		'mtu bond0: set to 1400, found 1450; mend it with: ip link set bond0 mtu 1400'
-		"address bond0: set to $LAB_SERVER/24, found none; mend it with: ip address add $LAB_SERVER/24 dev bond0")
+	drifts=("irq eth1/[0-9]+: set to 1, found 0: [^;]*; mend it with: echo 1 > /proc/irq/$irq/smp_affinity_list"
+		"rps eth0/rx-0: set to 0, found 2: [^;]*; mend it with: echo 0 > /sys/class/net/eth0/queues/rx-0/rps_cpus"
+		"option bond0/xmit_hash_policy: set to ${policy//+/\\+}, found layer2: [^;]*; mend it with: echo ${policy//+/\\+} > "
+		'option bond0/miimon: set to 100, found 50: [^;]*; mend'
+		'mtu bond0: set to 1400, found 1450: [^;]*; mend it with: ip link set bond0 mtu 1400'
+		"address bond0: set to $LAB_SERVER/24, found none: [^;]*; mend it with: ip address add $LAB_SERVER/24 dev bond0")
 	if [[ $listen == nat ]]; then
 		flowparctl service del --port 80
 		echo 0-1 > /sys/class/net/eth0/bonding_slave/cpus
-		drifts+=('service 80: set to 8000 8 1 0-1, found absent; mend it with: [^ ]*flowparctl service add --port 80'
-			'cpus eth0: set to 0, found 0-1; mend it with: echo 0 > ')
+		drifts+=('service 80: set to 8000 8 1 0-1, found absent: [^;]*; mend it with: [^ ]*flowparctl service add --port 80'
+			'cpus eth0: set to 0, found 0-1: [^;]*; mend it with: echo 0 > ')
 	else
 		nft flush chain ip flowpar closed
-		drifts+=('table flowpar: not what up set; mend it with: nft delete table ip flowpar && nft ')
+		drifts+=('table flowpar: not what up set: [^;]*; mend it with: nft delete table ip flowpar && nft ')
 	fi
 }
 
@@ -104,7 +104,7 @@ server() {
 	check 'and leave nothing to verify' setup verify
 
 	ip link set eth1 nomaster
-	check_fails 'verify misses a slave that was taken out' 1 'master eth1: set to bond0, found none; mend it with: ip link set eth1 master bond0' setup verify
+	check_fails 'verify misses a slave that was taken out' 1 'master eth1: set to bond0, found none: [^;]*; mend it with: ip link set eth1 master bond0' setup verify
 	check 'up mends it' setup up "${up[@]}"
 	check 'so that verify finds nothing' setup verify
 

@@ -27,7 +27,8 @@ flowpar-nat all all lighttpd
 flowpar-nat all all nginx
 flowpar-nat-tuned all all lighttpd
 flowpar-bpf all all lighttpd
-flowpar-reuseport all all lighttpd'
+flowpar-reuseport all all lighttpd
+flowpar-reuseport all all nginx'
 # shellcheck disable=SC2034
 static='balance-rr some any lighttpd
 rr-queue-id all any lighttpd

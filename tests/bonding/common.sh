@@ -104,6 +104,15 @@ spread() {
 	((used == 4 && all == n)) || { echo "$left"; return 1; }
 }
 
+# rises REASON CPU: one burst of CPU, and no packet besides, counts as REASON
+rises() {
+	local before after
+	before=$("$repo/tests/bonding/xstats.py" bond0) || return
+	burst "$2"
+	after=$("$repo/tests/bonding/xstats.py" bond0 | awk -v "name=$1" -v n=$n '$1 == name { $2 -= n } 1')
+	[[ $before == "$after" ]] || diff <(echo "$before") <(echo "$after")
+}
+
 aggregated() {	# aggregated COUNT: so many ports in the active aggregator
 	grep -qx "	Number of ports: $1" /proc/net/bonding/bond0
 }

@@ -5,7 +5,7 @@
 #
 #   server guest: bond0 (802.3ad) over eth0 and eth1; no traffic
 #
-# sysfs, netlink, procfs and the module parameter, with good input and bad.
+# sysfs, netlink, by its specification too, procfs and the module parameter, with good input and bad.
 . "$(dirname "$0")/../lib.sh"
 
 nl=$repo/tests/bonding/slave-cpus.py
@@ -35,6 +35,24 @@ logged() {	# logged REGEX: the kernel log says so, since the last dmesg -C
 policy() {
 	cat "$sys/$1/bonding/xmit_hash_policy"
 }
+
+# ynl SLAVE: its list as the kernel's own tool reads it by rt_link.yaml
+ynl() {
+	python3 "$YNL/tools/net/ynl/cli.py" --no-schema --process-unknown --output-json --do getlink \
+		--spec "$YNL/Documentation/netlink/specs/rt_link.yaml" --json "{\"ifname\": \"$1\"}" |
+		jq -r '.linkinfo["slave-data"].cpus'
+}
+
+# ynl_tree DIR: that tool, and the specification with our patch, which 6.1 does not have yet
+ynl_tree() (
+	# shellcheck source=kernel-patches/tree.sh
+	. "$repo/kernel-patches/tree.sh"
+	set_base 6.12
+	mkdir -p "$1"
+	tar -C "$1" --strip-components=1 -I 'xz -T0' --wildcards -xf "$tarball" \
+		'*/tools/net/ynl/cli.py' '*/tools/net/ynl/lib' '*/Documentation/netlink/specs/rt_link.yaml' '*/Documentation/networking/bonding.rst' || exit
+	patch -d "$1" -p1 -F0 -N -r - < "$(compgen -G "$here/6.12/*-Documentation-bonding-*.patch")"
+)
 
 bond() {	# bond MODE: bond0 anew, down, without slaves
 	ip link del bond0 2>/dev/null
@@ -101,6 +119,7 @@ server() {
 	check "netlink: list set, overlapping" "$nl" set eth1 1,3
 	same "... read by sysfs" "1,3" "$(cat "$cpus1")"
 	same "... in a dump of all links" "eth0 0,2-3"$'\n'"eth1 1,3" "$("$nl" dump bond0)"
+	same "... by the specification rt_link.yaml" "1,3" "$(ynl eth1)"
 	same "/proc shows each slave's list" "Slave CPUs: 0,2-3"$'\n'"Slave CPUs: 1,3" \
 		"$(grep 'Slave CPUs' /proc/net/bonding/bond0)"
 	same "... and what CPUs have learned" "Learned CPUs: none"$'\n'"Learned CPUs: none" \
@@ -153,7 +172,9 @@ server() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	lab_run --cpus 4 --nics 2 ;;
+host)	check "rt_link.yaml takes our patch" ynl_tree "$test_out/ynl"
+	lab_run --cpus 4 --nics 2 --env "YNL=$test_out/ynl"
+	rm -rf "$test_out/ynl" ;;
 server)	server; lab-ready ;;
 client)	;;
 esac

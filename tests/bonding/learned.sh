@@ -25,15 +25,6 @@ count() {	# count NAME: of the bond's statistics
 	"$repo/tests/bonding/xstats.py" bond0 | awk -v "name=$1" '$1 == name { print $2 }'
 }
 
-# rises REASON CPU: one burst of CPU, and no packet besides, counts as REASON
-rises() {
-	local before after
-	before=$("$repo/tests/bonding/xstats.py" bond0) || return
-	burst "$2"
-	after=$("$repo/tests/bonding/xstats.py" bond0 | awk -v "name=$1" -v n=$n '$1 == name { $2 -= n } 1')
-	[[ $before == "$after" ]] || diff <(echo "$before") <(echo "$after")
-}
-
 pings() {	# pings start|stop: of all clients
 	lab-post "pings-$1"
 	lab-wait "pings-$1-done"

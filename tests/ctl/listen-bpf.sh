@@ -145,7 +145,7 @@ outside() {
 	own_cores "IPv6: each client is served by the core that its link interrupts" $server6
 	find_links
 	same "another namespace has no such service" '[]' "$(unshare -n flowparctl stats --listen bpf --json)"
-	refused "the public port is taken, by its pid" 'port 80: another flowparctl run --listen bpf serves it' \
+	refused "the public port is taken, by its pid" 'port 80: another flowparctl run --listen bpf or reuseport serves it' \
 		flowparctl run --cpus 0-1 --port-base 9000 --listen bpf --port 80 -- /bin/true
 	same "... which counters show" "$pid" "$(flowparctl stats --listen bpf --port 80 | awk 'NR == 2 { print $3 }')"
 	check "... in another namespace it is free" bash -c "unshare -n flowparctl run --cpus 0-1 --port-base 9000 --listen bpf --port 80 -- /bin/false 2>&1 | grep -q 'no server stays up, giving up'"

@@ -49,6 +49,9 @@ refused "bad CPU list" 2 "--cpus: '3-1': a range runs backwards" service add --p
 refused "bad address" 2 "--address: '10.77.0' is neither" service del --port 80 --address 10.77.0
 refused "bad protocol" 2 "--protocol: 'sctp' is neither" service del --port 80 --protocol sctp
 
+refused "a bond that there is not" 1 "--bond: no-such-bond is no bond of this network namespace; " doctor --bond no-such-bond
+refused "doctor's interval" 2 "--interval: '3601' is not a number from 1 to 3600" doctor --interval 3601
+
 server=("$test_out/server")
 refused "run without a command" 2 'run: -- COMMAND .* is missing' run --cpus "$cpu" --port-base 17000
 refused "more instances than stride" 2 '--per-core: 9 instances .* stride of 8' run --cpus "$cpu" --port-base 17000 --per-core 9 -- "${server[@]}"
@@ -57,11 +60,19 @@ refused "last instance's port beyond 65535" 2 '--port-base: 1 CPUs from port 655
 refused "{conf} without a template" 2 '\{conf\}: there is no --template' run --cpus "$cpu" --port-base 17000 -- "${server[@]}" {conf}
 refused "template that is not used" 2 '--template: COMMAND does not name \{conf\}' run --cpus "$cpu" --port-base 17000 --template "$test_out/template" -- "${server[@]}"
 refused "ready-fd that is not open" 2 '--ready-fd: 99 is not an open' run --cpus "$cpu" --port-base 17000 --ready-fd 99 -- "${server[@]}"
-refused "unknown way to listen" 2 "--listen: 'magic' is neither nat nor bpf; see flowparctl run --help" run --cpus "$cpu" --port-base 17000 --listen magic -- "${server[@]}"
+refused "unknown way to listen" 2 "--listen: 'magic' is neither nat, bpf nor reuseport; see flowparctl run --help" run --cpus "$cpu" --port-base 17000 --listen magic -- "${server[@]}"
 refused "bpf without a public port" 2 '--listen: bpf needs to know the public port; give --port' run --cpus "$cpu" --port-base 17000 --listen bpf -- "${server[@]}"
 refused "a public port without bpf" 2 '--port: with --listen nat the service has it' run --cpus "$cpu" --port-base 17000 --port 80 -- "${server[@]}"
 refused "the public port among the per-core ports" 2 '--port: 17001 is also a per-core port; choose another --port-base' run --cpus "$cpu" --port-base 17000 --per-core 2 --listen bpf --port 17001 -- "${server[@]}"
-refused "unknown way to listen, counters" 2 "--listen: 'nft' is neither nat nor bpf; see flowparctl stats --help" stats --listen nft
+refused "reuseport without a public port" 2 '--listen: reuseport needs to know the public port; give --port' run --cpus "$cpu" --listen reuseport -- "${server[@]}"
+for option in port-base stride; do
+	refused "reuseport with --$option" 2 "--$option: with --listen reuseport there are no per-core ports" run --cpus "$cpu" --listen reuseport --port 17000 --$option 17000 -- "${server[@]}"
+done
+refused "no port base" 2 '--port-base: missing' run --cpus "$cpu" -- "${server[@]}"
+mv "$repo/out/san/lib/flowpar/reuseport.so" "$test_out/"
+refused "reuseport without its library" 1 '/.*/lib/flowpar/reuseport.so: No such file or directory; it comes with flowparctl' run --cpus "$cpu" --listen reuseport --port 17000 -- "${server[@]}"
+mv "$test_out/reuseport.so" "$repo/out/san/lib/flowpar/"
+refused "unknown way to listen, counters" 2 "--listen: 'nft' is neither nat, bpf nor reuseport; see flowparctl stats --help" stats --listen nft
 refused "CPU that does not exist" 1 'CPU 8191: this machine has no such CPU; it has ' run --cpus "$cpu,8191" --port-base 17000 -- "${server[@]}"
 refused "command not found" 1 'no-such-server: command not found; ' run --cpus "$cpu" --port-base 17000 -- no-such-server
 refused "command by path not found" 1 '/no/server: command not found; ' run --cpus "$cpu" --port-base 17000 -- /no/server
@@ -70,19 +81,41 @@ refused "command is a directory" 1 '/: Permission denied; ' run --cpus "$cpu" --
 for bad in /no/template "$test_out" "$test_out/zero" /dev/zero; do
 	refused "template ${bad##*/}" 1 "$bad: .*give --template" run --cpus "$cpu" --port-base 17000 --template "$bad" -- "${server[@]}" {conf}
 done
+refused "conf for a CPU that is not in the list" 1 'CPU 3: not in --cpus 0-1,4; ' conf --cpu 3 --cpus 0-1,4 --port-base 8000 --template "$test_out/template"
+refused "conf beyond the last port" 2 '--port-base: CPU 4 is number 2 of 3 and would get port 65551, beyond 65535' conf --cpu 4 --cpus 0-1,4 --port-base 65535 --template "$test_out/template"
+refused "conf without a template" 1 '/no/template: .*give --template' conf --cpu 0 --cpus 0 --port-base 8000 --template /no/template
+refused "conf into no directory" 1 '/no/dir/x: cannot be written: No such file' conf --cpu 0 --cpus 0 --port-base 8000 --template "$test_out/template" --output /no/dir/x
+same "conf writes out the template for one CPU" 'port 8016' "$("$ctl" conf --cpu 4 --cpus 0-1,4 --port-base 8000 --template "$test_out/template")"
+"$ctl" conf --cpu 1 --cpus 0-1 --port-base 8000 --stride 4 --template "$test_out/template" --output "$test_out/written"
+same "... to a file" 'port 8004' "$(< "$test_out/written")"
 ln -sf server "$test_out/server-0"
 refused "program of the second instance missing" 1 '.*/server-1: command not found' run --cpus "$cpu" --port-base 17000 --per-core 2 -- "$test_out/server-{instance}"
 check "nothing was started" test ! -e "$started"
 
-for cmd in "" "service add" "service del" "service list" stats top run; do
+# Of a subcommand's section of the manual page: the options that its help has.
+manual=$repo/docs/man/flowparctl.8
+undocumented() {
+	local section option
+	section=$(sed -n "/^\\.Ss $1\$/,/^\\.S[sh] /p" "$manual" | sed '1!{/^\.S[sh] /d}')
+	# shellcheck disable=SC2086
+	for option in $("$ctl" $1 --help | grep -oE '^  --[a-z-]+' | grep -v help); do
+		grep -qE -- "Fl Fl ${option#--}( |\$)" <<< "$section" || echo "$option"
+	done
+}
+for cmd in "" "service add" "service del" "service list" stats top monitor run conf doctor irqbalance watch; do
 	# shellcheck disable=SC2086
 	check "help of '$cmd'" "$ctl" $cmd --help
+	[[ -z $cmd ]] || same "... the manual page has its options" "" "$(undocumented "$cmd")"
 done
+same "the manual page has all that doctor checks, in its order" \
+	"$(sed -n 's/^\t{ "\([a-z-]*\)", [A-Z]*, check_.*/\1/p' "$repo/ctl/doctor.c")" \
+	"$(sed -n '/^\.Ss doctor$/,/^\.Sh /p' "$manual" | sed -n '/^\.Bl -tag -width "shared-listener"$/,/^\.El$/s/^\.It //p' | sed 's/ , /\n/')"
 check_fails "help that cannot be written is a failure" 1 'stdout: cannot be written: No space' \
 	bash -c "'$ctl' --help > /dev/full"
 if [[ ! -e /sys/module/nf_flowpar ]]; then
 	refused "module not loaded" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' service list
 	refused "module not loaded, rates" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' top --once
+	refused "module not loaded, notifications" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' monitor --once
 	refused "module not loaded, counters" 1 'nf_flowpar: not loaded; modprobe nf_flowpar$' stats --json
 fi
 finish

@@ -35,6 +35,9 @@ host)
 	limit=15 expect timeout 2 'timeout: not done after' 'lab-ready; sleep 1000' 'sleep 1000'
 	check_fails "a kernel that is none is named" 2 'no bzImage' "$lab" run --kernel /nonexistent --server "$0" --client "$0" --out "$test_out/x"
 	check_fails "too many NICs are refused" 2 'whole number from 1 to 24' "$lab" run --nics 25 --server "$0" --client "$0" --out "$test_out/x"
+	check_fails "nodes that the CPUs cannot be dealt to evenly are refused" 2 'does not divide 4 CPUs' "$lab" run --nodes 3 --server "$0" --client "$0" --out "$test_out/x"
+	check_fails "a clock that is none is refused" 2 'want host or work' "$lab" run --clock fast --server "$0" --client "$0" --out "$test_out/x"
+	check_fails "a clock that KVM cannot have is refused" 2 'does not; leave it out' "$lab" run --clock work --accel kvm --server "$0" --client "$0" --out "$test_out/x"
 	check_fails "a missing script is named" 2 'no such script' "$lab" run --kernel "$kernel" --server /nonexistent --client "$0" --out "$test_out/x"
 	;;
 server)

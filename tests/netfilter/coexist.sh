@@ -75,6 +75,72 @@ forwarding() {
 	check "forwarding: ... and no per-core port" bash -c "ip netns exec behind $peer refused $LAB_SERVER 8008; test \$? = 3"
 }
 
+# A client on this host meets its own service over loopback as one on another host does:
+# its side of the firewall sees the public port, the server's the core's.
+clients_here() {	# clients_here TEXT
+	local address
+	for address in "$LAB_SERVER" $server6; do
+		same "$1: a client here is served at $address" 10 \
+			"$("$peer" who "$address" 80 10 | awk '$1 == 8000 || $1 == 8008 { n += $2 } END { print n }')"
+		check "$1: ... in bulk" "$peer" get "$address" 80 2000000 0
+		check "$1: ... and refused at a per-core port" "$peer" refused "$address" 8008
+	done
+}
+
+here() {
+	local before
+	before=$(counter in 80)
+	clients_here "here"
+	check "here: the packets were rewritten" test "$(counter in 80)" -gt $((before + 40))
+	nft -f - <<-END
+	table inet sides {
+		chain out {
+			type filter hook output priority 0;
+			oif lo tcp dport { 8000, 8008 } counter drop
+			oif lo tcp sport 80 counter drop
+		}
+		chain in {
+			type filter hook input priority 0;
+			iif lo tcp dport 80 counter drop
+			iif lo tcp sport { 8000, 8008 } counter drop
+		}
+	}
+	END
+	clients_here "here, each side with its port"
+	nft delete table inet sides
+	# NAT on the client's side, before the packet comes to us and after the answer has.
+	"$peer" serve6 0:9002 &
+	wait_until 60 serving 9002
+	nft -f - <<-END
+	table inet nat {
+		chain out {
+			type nat hook output priority dstnat;
+			meta nfproto ipv4 ip daddr $LAB_SERVER tcp dport 81 dnat ip to $LAB_SERVER:8008
+			meta nfproto ipv6 ip6 daddr $server6 tcp dport 81 dnat ip6 to [$server6]:8008
+			meta nfproto ipv4 ip daddr $LAB_SERVER tcp dport 82 dnat ip to $LAB_SERVER:80
+			meta nfproto ipv6 ip6 daddr $server6 tcp dport 82 dnat ip6 to [$server6]:80
+			ip daddr $behind tcp dport 80 redirect to :9002
+			ip6 daddr $behind6 tcp dport 80 redirect to :9002
+		}
+	}
+	END
+	clients_here "here, NAT"
+	same "here, NAT: another port that goes to a core's" "$(printf '8008 3\n8008 3')" "$("$peer" who "$LAB_SERVER" 81 3; "$peer" who $server6 81 3)"
+	same "here, NAT: another port that goes to the public one" 6 \
+		"$({ "$peer" who "$LAB_SERVER" 82 3; "$peer" who $server6 82 3; } | awk '/^80/ { n += $2 } END { print n }')"
+	same "here, NAT: another host's public port that goes to a proxy" "$(printf '9002 3\n9002 3')" "$("$peer" who $behind 80 3; "$peer" who $behind6 80 3)"
+	check "here, NAT: ... in bulk" "$peer" get $behind 80 2000000 0
+	nft delete table inet nat
+	nft -f - <<-END
+	table ip snat {
+		chain post { type nat hook postrouting priority srcnat; oif lo ip daddr $LAB_SERVER masquerade; }
+	}
+	END
+	clients_here "here, masqueraded"
+	nft delete table ip snat
+	kill "$(pid_of 9002)"
+}
+
 # What NAT after us sees are per-core ports; other ports are its own.
 nat() {
 	nft -f - <<-END
@@ -121,6 +187,7 @@ tproxy() {
 	same "TPROXY: ... and from its port that is a core's here" "9000 3" "$(client 1 who $behind 8008 3)"
 	same "TPROXY: ... in bulk" 9000 "$(client 1 get $behind 8008 2000000 0)"
 	same "TPROXY: nothing of it is counted" "$before" "$(counters)"
+	same "TPROXY: ... nor told to be a service's" ENOENT "$(client 1 public $behind 8008)"
 	same "TPROXY: another port of this host" "9000 3" "$(client 1 who "$LAB_SERVER" 8443 3)"
 	served "TPROXY"
 	# The service itself, taken over by a proxy that sees the per-core port.
@@ -150,6 +217,8 @@ programs() {
 	served "XDP on the slaves"
 	kill "${program[@]}"
 
+	# attach holds it by a link, which tc has since 6.6.
+	[[ $(uname -r) != 6.1.* ]] || return
 	"$peer" serve 0:9001 &
 	wait_until 60 serving 9001
 	k=$("$ATTACH" assign bond0 9001 80 "$(pid_of 9001)")
@@ -170,6 +239,7 @@ vrf() {
 	sysctl -q net.ipv4.tcp_l3mdev_accept=1
 	check "VRF: both links distribute" wait_until 30 lag_ready bond0 2
 	served "VRF"
+	DEVICE=red clients_here "VRF"
 	sysctl -q net.ipv4.tcp_l3mdev_accept=0
 	check "VRF: a listener outside of it is not reached" client 0 refused "$LAB_SERVER" 80
 	ip link set bond0 nomaster
@@ -217,6 +287,7 @@ server() {
 	conntrack_on
 	find_links
 	served "alone"
+	here
 	forwarding
 	nat
 	tproxy

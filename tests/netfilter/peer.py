@@ -3,20 +3,30 @@
 """Server and clients of the netfilter tests.
 
 A server process stands for one instance: pinned to a CPU, on one port, and it says
-which. Lines: "who" is answered with "PORT CPU", "get BYTES SECONDS" with that many
-bytes of a known pattern, paced over that time.
+which. Lines: "who" is answered with "PORT CPU", "local" with the port that the connection
+has here, "public" with what FLOWPAR_SO_PUBLIC says, "get BYTES SECONDS" with that many bytes
+of a known pattern, paced over that time, "digest TEXT" with TEXT's SHA-256, "bye" by closing,
+"half" by closing its half and then reading: it prints how much of the pattern came. TCP
+clients are bound to the interface or VRF in $DEVICE, if that is set.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
   peer.py serve-families CPU:PORT...    the same, by a socket for each; IPv6's comes half a second later
   peer.py serve-slow CPU:PORT...        as serve, with a backlog of 9, one connection per SIGUSR1
+  peer.py serve-bound DEVICE CPU:PORT... as serve, by SO_BINDTODEVICE
   peer.py serve-transparent CPU:PORT... the same for any host's addresses (TPROXY)
   peer.py signed PORT                   a listener with a TCP-MD5 key
   peer.py serve-udp CPU:PORT...         the same over UDP; also "late" and whatever is to be echoed, see answer_udp()
   peer.py who ADDRESS PORT N            N connections one by one; prints "PORT COUNT" lines
+  peer.py cpus ADDRESS PORT N           the same with "CPU COUNT" lines; also "refused COUNT", "reset COUNT"
+  peer.py local ADDRESS PORT            the port that a connection has at the server
   peer.py idle ADDRESS PORT SECONDS     one connection, "who" before and after a pause
   peer.py get ADDRESS PORT BYTES SECONDS [FROM]   checks every byte; FROM: the client's address
   peer.py gets ADDRESS PORT BYTES SECONDS N   N of them at once; prints how many arrived whole
+  peer.py public ADDRESS PORT           the server's answer to "public"; udp-public the same over UDP
+  peer.py own-public ADDRESS PORT       what sockets of this process say that are bound there, ADDRESS "-" to any
+  peer.py misused 0 PORT                errors of FLOWPAR_SO_PUBLIC, of a socket on a per-core port
+  peer.py asking 0 PORT FILE            ask for it as fast as can be until FILE exists; says "begun", then the answers there were
   peer.py until ADDRESS PORT FILE       blocks back and forth until FILE exists; checks every byte; says "begun", then how many
   peer.py hold ADDRESS PORT N SECONDS   N connections, one by one, that ask for nothing
   peer.py refused ADDRESS PORT          exit 0 if connect is refused, 3 if it times out
@@ -24,6 +34,7 @@ bytes of a known pattern, paced over that time.
   peer.py nested ADDRESS PORT           a SYN over IPv6 in fragments of fragments, as above
   peer.py options ADDRESS PORT          a SYN behind a destination options header of IPv6, as above
   peer.py who-udp ADDRESS PORT N        N datagrams from as many ports; prints "PORT COUNT" lines, "silence COUNT"
+  peer.py cpus-udp ADDRESS PORT N       the same with "CPU COUNT" lines, or "refused COUNT"
   peer.py pair-udp ADDRESS PORT SECONDS   "who" before and after a pause, from one port; "connect" first if 4th argument
   peer.py echo ADDRESS PORT BYTES COUNT   a datagram of BYTES, that comes back COUNT times; checks every byte
   peer.py unsummed ADDRESS PORT         as who-udp with 1, without checksums either way
@@ -34,7 +45,10 @@ bytes of a known pattern, paced over that time.
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
+import contextlib
+import ctypes
 import errno
+import hashlib
 import os
 import signal
 import socket
@@ -45,26 +59,67 @@ import time
 
 BLOCK = 4096
 IP_TRANSPARENT = 19
+FLOWPAR_SO_PUBLIC = 26220
 
 
 def block(i):
     return struct.pack(">Q", i) * (BLOCK // 8)
 
 
+def send_paced(conn, size, seconds):
+    start, blocks = time.monotonic(), size // BLOCK
+    for i in range(blocks):
+        wait = start + seconds * i / blocks - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        conn.sendall(block(i))
+
+
+def receive_all(conn):
+    """Until the other end closes; how many bytes of the pattern, or what is wrong."""
+    data = bytearray()
+    try:
+        while more := conn.recv(65536):
+            data += more
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    want = b"".join(block(i) for i in range(len(data) // BLOCK + 1))[:len(data)]
+    return str(len(data)) if data == want else "damaged"
+
+
+def public(sock):
+    """What FLOWPAR_SO_PUBLIC says: "ADDRESS PORT" or the error's name."""
+    ipv6 = sock.family == socket.AF_INET6
+    try:
+        got = sock.getsockopt(socket.IPPROTO_IPV6 if ipv6 else socket.IPPROTO_IP,
+                              FLOWPAR_SO_PUBLIC, 28 if ipv6 else 16)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    family, port = struct.unpack("=H", got[:2])[0], struct.unpack(">H", got[2:4])[0]
+    assert family == sock.family and len(got) == (28 if ipv6 else 16)
+    return f"{socket.inet_ntop(sock.family, got[8:24] if ipv6 else got[4:8])} {port}"
+
+
 def answer(conn, port, cpu):
-    with conn, conn.makefile("r") as lines:
+    with conn, conn.makefile("r") as lines, contextlib.suppress(ConnectionResetError):
         for line in lines:
             words = line.split()
             if words[0] == "who":
                 conn.sendall(b"%d %d\n" % (port, cpu))
+            elif words[0] == "local":
+                conn.sendall(b"%d\n" % conn.getsockname()[1])
+            elif words[0] == "public":
+                conn.sendall(public(conn).encode() + b"\n")
             elif words[0] == "get":
-                size, seconds = int(words[1]), float(words[2])
-                start, blocks = time.monotonic(), size // BLOCK
-                for i in range(blocks):
-                    wait = start + seconds * i / blocks - time.monotonic()
-                    if wait > 0:
-                        time.sleep(wait)
-                    conn.sendall(block(i))
+                send_paced(conn, int(words[1]), float(words[2]))
+            elif words[0] == "digest":
+                conn.sendall(hashlib.sha256(words[1].encode()).hexdigest().encode() + b"\n")
+            elif words[0] == "bye":
+                return
+            elif words[0] == "half":
+                conn.shutdown(socket.SHUT_WR)
+                print("half", receive_all(conn), flush=True)
+                return
 
 
 def serve_families(cpu, port):
@@ -81,12 +136,17 @@ def accept_all(listener, port, cpu):
         threading.Thread(target=answer, args=(conn, port, cpu), daemon=True).start()
 
 
-def serve(cpu, port, ipv6=False, slow=False, transparent=False):
+def serve(cpu, port, ipv6=False, slow=False, transparent=False, device=None):
     os.sched_setaffinity(0, [cpu])
     backlog = 9 if slow else 128
     if ipv6:
         listener = socket.create_server(("", port), family=socket.AF_INET6,
                                         dualstack_ipv6=True, backlog=backlog)
+    elif device:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        listener.bind(("", port))
+        listener.listen(backlog)
     else:
         listener = socket.create_server(("", port), backlog=backlog)
     if transparent:
@@ -104,12 +164,15 @@ UDP_SEGMENT, SO_NO_CHECK = 103, 11
 def answer_udp(sock, data, client, port, cpu):
     """One datagram: its first word says what is wanted.
 
-    who: "PORT CPU"; unsummed: the same without a checksum; connect: the same, and a
+    who: "PORT CPU"; public: see public(); unsummed: the same without a checksum; connect: the same, and a
     socket of its own for this client from now on; late: such a socket sends to the
     client after 2 s and prints what the kernel says to that; echo COUNT: itself, COUNT
     times, in one go.
     """
     words = data.split(maxsplit=2) or [b""]
+    if words[0] == b"public":
+        sock.sendto(public(sock).encode(), client)
+        return
     if words[0] == b"echo":
         count = int(words[1])
         if count > 1:
@@ -190,13 +253,28 @@ def ask_udp(sock, what=b"who"):
     return b"silence"
 
 
+def show(counts):
+    for found, count in sorted(counts.items()):
+        print(found, count)
+
+
 def who_udp(address, port, n, timeout=5):
     ports = collections.Counter()
     for _ in range(int(n)):
         with connect_udp(address, port, float(timeout)) as sock:
             ports[ask_udp(sock).split()[0].decode()] += 1
-    for found, count in sorted(ports.items()):
-        print(found, count)
+    show(ports)
+
+
+def cpus_udp(address, port, n):
+    found = collections.Counter()
+    for _ in range(int(n)):
+        with connect_udp(address, port) as sock:
+            try:
+                found[ask_udp(sock).split()[-1].decode()] += 1
+            except ConnectionRefusedError:
+                found["refused"] += 1
+    show(found)
 
 
 def pair_udp(address, port, seconds, first="who"):
@@ -248,18 +326,111 @@ def late(address, port):
 
 
 def connect(address, port, timeout=15, source=None):
-    return socket.create_connection((address, port), timeout, source and (source, 0))
+    device = os.environ.get("DEVICE")
+    if not device:
+        return socket.create_connection((address, port), timeout, source and (source, 0))
+    family, kind, _, _, end = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    conn = socket.socket(family, kind)
+    conn.settimeout(timeout)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    conn.connect(end)
+    return conn
 
 
-def ask(conn):
-    conn.sendall(b"who\n")
+def ask_line(conn, what):
+    conn.sendall(what + b"\n")
     line = b""
     while not line.endswith(b"\n"):
         more = conn.recv(100)
         if not more:
             sys.exit("the server closed the connection")
         line += more
-    return line.split()[0].decode()
+    return line.decode().rstrip()
+
+
+def ask(conn):
+    return ask_line(conn, b"who").split()[0]
+
+
+def ask_public(address, port):
+    with connect(address, port) as conn:
+        print(ask_line(conn, b"public"))
+
+
+def ask_public_udp(address, port):
+    with connect_udp(address, port) as sock:
+        print(ask_udp(sock, b"public").decode())
+
+
+def own_public(address, port):
+    any_end = (socket.AF_INET6 if address == "-" else socket.AF_INET), 0, 0, "", ("", port)
+    family, _, _, _, end = any_end if address in ("", "-") else \
+        socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    for name, kind in ("tcp", socket.SOCK_STREAM), ("listening", socket.SOCK_STREAM), \
+            ("udp", socket.SOCK_DGRAM), ("raw", socket.SOCK_RAW):
+        with socket.socket(family, kind, socket.IPPROTO_TCP if name == "raw" else 0) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(end)
+            if name == "listening":
+                sock.listen()
+            print(name, public(sock))
+
+
+def misused(_, port):
+    with socket.socket() as sock, socket.socket(socket.AF_INET6) as sock6:
+        sock.bind(("", port))
+        sock6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock6.bind(("", port))
+        libc = ctypes.CDLL(None, use_errno=True)
+
+        def get(sock, level, buffer, length):
+            size = ctypes.c_int(length)
+            if not libc.getsockopt(sock.fileno(), level, FLOWPAR_SO_PUBLIC, buffer, ctypes.byref(size)):
+                return size.value
+            return errno.errorcode[ctypes.get_errno()]
+
+        space = ctypes.create_string_buffer(200)
+        print("short", get(sock, socket.IPPROTO_IP, space, 15), get(sock6, socket.IPPROTO_IPV6, space, 27))
+        print("negative", get(sock, socket.IPPROTO_IP, space, -1))
+        print("long", get(sock, socket.IPPROTO_IP, space, 200), get(sock6, socket.IPPROTO_IPV6, space, 200))
+        print("nowhere", get(sock, socket.IPPROTO_IP, None, 16), get(sock6, socket.IPPROTO_IPV6, None, 28))
+        print("family", get(sock6, socket.IPPROTO_IP, space, 28))
+        try:
+            sock.setsockopt(socket.IPPROTO_IP, FLOWPAR_SO_PUBLIC, b"")
+        except OSError as error:
+            print("set", errno.errorcode[error.errno])
+
+
+def asking(_, port, path):
+    answers = collections.Counter()
+    with socket.socket() as sock, socket.socket(socket.AF_INET6) as sock6:
+        sock.bind(("", port))
+        sock6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock6.bind(("", port))
+        print("begun", flush=True)
+        while not os.path.exists(path):
+            for _ in range(1000):
+                answers[public(sock)] += 1
+                answers[public(sock6)] += 1
+    print(*sorted(answers), sep="\n")
+
+
+def cpus(address, port, n):
+    found = collections.Counter()
+    for _ in range(int(n)):
+        try:
+            with connect(address, port, 60) as conn:
+                found[ask_line(conn, b"who").split()[1]] += 1
+        except ConnectionRefusedError:
+            found["refused"] += 1
+        except ConnectionResetError:
+            found["reset"] += 1
+    show(found)
+
+
+def local(address, port):
+    with connect(address, port) as conn:
+        print(ask_line(conn, b"local"))
 
 
 def who(address, port, n):
@@ -267,8 +438,7 @@ def who(address, port, n):
     for _ in range(int(n)):
         with connect(address, port) as conn:
             ports[ask(conn)] += 1
-    for found, count in sorted(ports.items()):
-        print(found, count)
+    show(ports)
 
 
 def hold(address, port, n, seconds):
@@ -486,6 +656,7 @@ def stray(address, port, seconds):
 def main():
     command, args = sys.argv[1], sys.argv[2:]
     if command.startswith("serve"):
+        device = args.pop(0) if command == "serve-bound" else None
         for arg in args:
             cpu, port = map(int, arg.split(":"))
             if os.fork() == 0:
@@ -495,17 +666,18 @@ def main():
                     serve_families(cpu, port)
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
                 serve(cpu, port, command == "serve6", command == "serve-slow",
-                      command == "serve-transparent")
+                      command == "serve-transparent", device)
         os.wait()
         sys.exit("an instance ended")
     if command == "signed":
         signed(int(args[0]))
-    commands = {"who": who, "idle": idle, "hold": hold, "get": get, "gets": gets,
+    commands = {"who": who, "cpus": cpus, "local": local, "cpus-udp": cpus_udp, "idle": idle, "hold": hold, "get": get, "gets": gets,
                 "until": until, "refused": refused, "fragmented": fragmented,
                 "nested": nested, "options": options, "stray": stray, "who-udp": who_udp,
                 "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
-                "forged": forged}
+                "forged": forged, "public": ask_public, "udp-public": ask_public_udp,
+                "own-public": own_public, "misused": misused, "asking": asking}
     commands[command](args[0], int(args[1]), *args[2:])
 
 

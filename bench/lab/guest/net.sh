@@ -15,6 +15,7 @@ sysctl -q net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
 # without speed and duplex out of the aggregator.
 lab_nics_ready() {	# lab_nics_ready MAC_BYTE [FIRST]: LAB_NICS of them from ethFIRST on
 	local k mac want nic
+	[[ $LAB_NIC != vmxnet3 ]] || modprobe vmxnet3
 	for ((k = 0; k < LAB_NICS; k++)); do
 		nic=eth$((k + ${2:-0}))
 		mac=$(< "/sys/class/net/$nic/address")

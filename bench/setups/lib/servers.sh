@@ -11,14 +11,14 @@ server_conf() {
 	case $server in
 	lighttpd)
 		sed -e "s|{port}|$2|g" -e "s|^server.max-worker .*|server.max-worker = $3|" \
-			"$LAB_REPO/configs/lighttpd.conf.in" > "$1"
+			"$templates/lighttpd.conf.in" > "$1"
 		[[ -z ${4:-} ]] || echo "server.bind = \"$4\"" >> "$1" ;;
 	nginx)
 		# What is 0 workers for lighttpd, one process, is one worker for nginx.
 		mkdir -p /run/nginx
 		sed -e "s|listen {port}|listen ${4:+$4:}$2|; s|{port}|$2|g; s|{docroot}|$www|g" \
 			-e "s|^worker_processes .*|worker_processes $(($3 ? $3 : 1));|" \
-			"$LAB_REPO/configs/nginx.conf.in" > "$1"
+			"$templates/nginx.conf.in" > "$1"
 		# Ports name the instances' pid files, unless all are on the public one.
 		[[ $2 == '{port}' ]] || sed -i "s|^pid .*|pid $1.pid;|" "$1" ;;
 	*)

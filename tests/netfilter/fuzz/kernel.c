@@ -32,6 +32,11 @@ void *skb_header_pointer(const struct sk_buff *skb, int offset, int len, void *b
 	return buffer;
 }
 
+bool pskb_may_pull(struct sk_buff *skb, unsigned int len)
+{
+	return len <= skb_headlen(skb) || !skb_ensure_writable(skb, len);
+}
+
 int skb_ensure_writable(struct sk_buff *skb, unsigned int write_len)
 {
 	unsigned int head = skb->len - skb->data_len, left;
@@ -185,6 +190,27 @@ static u32 hash6(const struct flowpar_flow *flow)
 	return fuzz_hash(flow->saddr.all[3], flow->sport, flow->daddr.all[3], 6);
 }
 
+/* What the lookups would say, for the driver to know where a flow is. */
+bool flow_is_at(const u8 *packet, const u8 *ports, u16 port, bool full)
+{
+	struct flowpar_flow flow = { 0 };
+	__be32 saddr, daddr;
+	u32 hash, kind;
+
+	memcpy(&flow.sport, ports, 2);
+	if (packet[0] >> 4 == 6) {
+		memcpy(&flow.saddr, packet + 8, 16);
+		memcpy(&flow.daddr, packet + 24, 16);
+		hash = hash6(&flow);
+	} else {
+		memcpy(&saddr, packet + 12, 4);
+		memcpy(&daddr, packet + 16, 4);
+		hash = hash4(saddr, flow.sport, daddr);
+	}
+	kind = fuzz_hash(hash, port, world.luck, true) % 8;
+	return full ? kind == 0 || kind == 3 : kind <= 3;
+}
+
 struct sock *__inet_lookup_established(const struct net *net, struct inet_hashinfo *hashinfo,
 				       __be32 saddr, __be16 sport, __be32 daddr, u16 hnum,
 				       int dif, int sdif)
@@ -193,11 +219,13 @@ struct sock *__inet_lookup_established(const struct net *net, struct inet_hashin
 	return established(hash4(saddr, sport, daddr), hnum, is_local(false, (u8 *)&daddr));
 }
 
-struct sock *flowpar_ipv6_socket(const struct net *net, const struct flowpar_flow *flow,
-				 u16 port, int dif, int sdif)
+struct sock *flowpar_ipv6_socket(const struct net *net, const struct in6_addr *saddr,
+				 __be16 sport, const struct in6_addr *daddr, u16 port,
+				 int dif, int sdif)
 {
 	(void)net, (void)dif, (void)sdif;
-	return established(hash6(flow), port, is_local(true, (const u8 *)&flow->daddr));
+	return established(fuzz_hash(saddr->s6_addr32[3], sport, daddr->s6_addr32[3], 6), port,
+			   is_local(true, (const u8 *)daddr));
 }
 
 struct sock *__inet_lookup_listener(const struct net *net, struct inet_hashinfo *hashinfo,

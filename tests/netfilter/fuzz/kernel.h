@@ -31,6 +31,7 @@
 #include <linux/ipv6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
@@ -232,7 +233,13 @@ struct sk_buff {
 	struct net_device *dev;
 	struct dst_entry *dst;
 	struct net *net;
+	struct nf_conn *ct;
 };
+struct nf_conn {
+	unsigned long status;
+	struct { struct { struct { struct { __be16 all; } u; } src; } tuple; } tuplehash[2];
+};
+#define CTINFO2DIR(info) ((info) >= IP_CT_IS_REPLY)
 #define NF_DROP_ERR(x) (((-x) << 16) | NF_DROP)
 
 static inline int skb_network_offset(const struct sk_buff *skb) { (void)skb; return 0; }
@@ -249,7 +256,21 @@ void sock_pfree(struct sk_buff *skb);
 int inet_sdif(const struct sk_buff *skb);
 int inet6_sdif(const struct sk_buff *skb);
 void *skb_header_pointer(const struct sk_buff *skb, int offset, int len, void *buffer);
+bool pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int skb_ensure_writable(struct sk_buff *skb, unsigned int write_len);
+static inline struct nf_conn *skb_nfct(const struct sk_buff *skb) { return skb->ct; }
+static inline void nf_reset_ct(struct sk_buff *skb) { skb->ct = NULL; }
+static inline struct nf_conn *nf_ct_get(const struct sk_buff *skb, enum ip_conntrack_info *info)
+{
+	*info = IP_CT_ESTABLISHED_REPLY;
+	return skb->ct;
+}
+static inline unsigned int skb_headlen(const struct sk_buff *skb) { return skb->len - skb->data_len; }
+static inline bool skb_cloned(const struct sk_buff *skb) { return skb->cloned; }
+static inline bool skb_clone_writable(const struct sk_buff *skb, unsigned int len)
+{
+	return !skb->cloned && len <= skb_headlen(skb);
+}
 int ip_defrag(struct net *net, struct sk_buff *skb, u32 user);
 #define IP_DEFRAG_LOCAL_DELIVER 0
 

@@ -26,6 +26,8 @@ static struct nf_hook_entries chains[2] = {
 };
 static struct flowpar_net flowpar;
 static struct flowpar_service *services[4];
+/* Of the TCP services, per core: with one, the port follows from the CPU alone. */
+static unsigned int instances = 2;
 
 static struct {
 	uint64_t seed, index;
@@ -33,12 +35,13 @@ static struct {
 	struct input before;
 } now;
 
-enum hook { HOOK_IN, HOOK_LOCAL_OUT, HOOK_OUT };
+/* Local: in, by loopback. */
+enum hook { HOOK_IN, HOOK_LOCAL, HOOK_OUT };
 
 /* What a packet is to the services, as far as its bytes say. */
 enum kind { NOTHING, FRAGMENT, FLOW_PUBLIC, FLOW_CORE, ERROR_PUBLIC, ERROR_CORE };
 
-static unsigned long seen[3][6], refused, rewritten, attached, listeners, dropped;
+static unsigned long seen[3][6], refused, rewritten, attached, listeners, dropped, untied, closed_here;
 
 _Noreturn void fuzz_failed(const char *file, int line, const char *what)
 {
@@ -103,7 +106,7 @@ static bool is_core_port(u8 protocol, u16 port)
 {
 	unsigned int rank = (port - base_of(protocol)) / 8, instance = (port - base_of(protocol)) % 8;
 
-	return port >= base_of(protocol) && rank < 3 && instance < (protocol == IPPROTO_TCP ? 2 : 1);
+	return port >= base_of(protocol) && rank < 3 && instance < (protocol == IPPROTO_TCP ? instances : 1);
 }
 
 static bool is_public_port(u8 protocol, u16 port)
@@ -283,7 +286,7 @@ static unsigned int call(enum hook hook, bool ipv6, struct sk_buff *skb)
 		nf_hookfn *hook4, *hook6;
 	} hooks[] = {
 		[HOOK_IN] = { flowpar_in_hook4, flowpar_in_hook6 },
-		[HOOK_LOCAL_OUT] = { flowpar_local_out_hook4, flowpar_local_out_hook6 },
+		[HOOK_LOCAL] = { flowpar_in_hook4, flowpar_in_hook6 },
 		[HOOK_OUT] = { flowpar_out_hook4, flowpar_out_hook6 },
 	};
 	const struct nf_hook_state state = { .net = &net };
@@ -302,9 +305,25 @@ static unsigned long counted(enum flowpar_counter counter)
 	return sum;
 }
 
-/* What became of it, against what its bytes allow. */
+/* A segment that is given to no socket has none: the search looks at every instance. */
+static void check_searched(const struct part *part, const u8 *packet, u16 port)
+{
+	const u8 *ports = packet + part->transport;
+	unsigned int rank, instance;
+
+	if (part->protocol != IPPROTO_TCP || part->syn || flow_is_at(packet, ports, port, false))
+		return;
+	fuzz_assert(!flow_is_at(packet, ports, PORT_TCP, true));
+	for (rank = 0; rank < 3; rank++)
+		for (instance = 0; instance < 2; instance++)
+			fuzz_assert(!flow_is_at(packet, ports, BASE_TCP + 8 * rank + instance, true));
+}
+
+/* What became of it, against what its bytes allow.
+ * @closed: it goes to a per-core port of this host, and is no answer
+ */
 static void judge(enum hook hook, const struct part *part, struct sk_buff *skb,
-		  unsigned int verdict, const u8 *before, size_t len, bool ours)
+		  unsigned int verdict, const u8 *before, size_t len, bool ours, bool closed)
 {
 	const bool out = hook == HOOK_OUT;
 	const u8 *after;
@@ -316,6 +335,12 @@ static void judge(enum hook hook, const struct part *part, struct sk_buff *skb,
 	fuzz_assert(skb->len == len);
 	if ((verdict & NF_VERDICT_MASK) == NF_DROP)
 		dropped++;
+	if (closed && part->kind != FLOW_CORE) {
+		fuzz_assert(verdict == NF_DROP_ERR(-ECONNREFUSED));
+		check_same(before, after, len);
+		closed_here++;
+		return;
+	}
 	if (!ours || part->kind == NOTHING) {
 		fuzz_assert(verdict == NF_ACCEPT);
 		check_same(before, after, len);
@@ -334,10 +359,8 @@ static void judge(enum hook hook, const struct part *part, struct sk_buff *skb,
 			break;
 		}
 		check_same(before, after, len);
-		if (part->kind == ERROR_CORE && hook == HOOK_LOCAL_OUT)
-			fuzz_assert(verdict == NF_ACCEPT);
-		else
-			fuzz_assert(verdict == (hook == HOOK_IN ? NF_DROP : NF_DROP_ERR(-ECONNREFUSED)));
+		/* From this host only what NAT has sent there still comes here. */
+		fuzz_assert(verdict == (hook == HOOK_LOCAL ? NF_ACCEPT : NF_DROP));
 		break;
 	case FLOW_PUBLIC:
 		if (out) {	/* the service's own port: a flow older than it */
@@ -356,6 +379,7 @@ static void judge(enum hook hook, const struct part *part, struct sk_buff *skb,
 		}
 		fuzz_assert(is_core_port(part->protocol, port));
 		check_rewritten(part, before, after, len, skb->ip_summed);
+		check_searched(part, before, port);
 		rewritten++;
 		break;
 	case ERROR_PUBLIC:
@@ -387,7 +411,7 @@ static bool passes(enum hook hook, bool ipv6, struct input *input, unsigned int 
 	if (input->len < (ipv6 ? 40 : 20))
 		return false;
 	*linear = ipv6 ? 40 : 20;
-	if (hook != HOOK_IN) {		/* a raw socket; the kernel fills in the length */
+	if (hook == HOOK_OUT) {		/* a raw socket; the kernel fills in the length */
 		size = (data[0] & 15) * 4;
 		if (!ipv6 && size > input->len)
 			return false;
@@ -421,24 +445,36 @@ static bool is_ipv6_packet(const struct input *input)
 
 static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_t index)
 {
-	static const char *const names[] = { "in", "local out", "out" };
+	static const char *const names[] = { "in", "in by loopback", "out" };
 	struct rng rng = rng_of(seed, index);
 	const struct input *base = &corpus[below(&rng, count)];
 	struct input *input = &now.before, datagram;
 	unsigned int linear, verdict, slot, i, before, after;
-	bool ipv6 = is_ipv6_packet(base), ours;
+	bool ipv6 = is_ipv6_packet(base), ours, closed, answer;
+	struct part part, other;
+	struct nf_conn ct;
 	struct sk_buff skb = { 0 };
 	enum hook hook;
-	struct part part;
 	u16 hint;
 
 	now.seed = seed;
 	now.index = index;
 	now.name = base->name;
 	*input = *base;
-	hook = address_is_local(base->data, true) ? HOOK_OUT : one_in(&rng, 4) ? HOOK_LOCAL_OUT : HOOK_IN;
+	hook = address_is_local(base->data, true) ? HOOK_OUT :
+	       !one_in(&rng, 4) ? HOOK_IN : one_in(&rng, 4) ? HOOK_OUT : HOOK_LOCAL;
 	if (one_in(&rng, 16))
 		hook = below(&rng, 3);
+	/* This host's answers to itself. */
+	if (hook == HOOK_OUT && one_in(&rng, 8)) {
+		hook = HOOK_LOCAL;
+		memcpy(input->data + (ipv6 ? 24 : 16), input->data + (ipv6 ? 8 : 12), ipv6 ? 16 : 4);
+		if (one_in(&rng, 2) && part_of(input->data, input->len, ipv6, true).kind == FLOW_CORE) {
+			part = part_of(input->data, input->len, ipv6, true);
+			input->data[part.port] = 0;
+			input->data[part.port + 1] = part.protocol == IPPROTO_TCP ? PORT_TCP : PORT_UDP;
+		}
+	}
 	now.what = names[hook];
 	/* Some as they are: what must be rewritten is often enough. */
 	if (!one_in(&rng, 8))
@@ -451,7 +487,7 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 	/* State is made anew, so that each packet can be repeated alone. */
 	jiffies = 1000000 + below(&rng, 1000);
 	fuzz_cpu = below(&rng, FUZZ_CPUS);
-	fuzz_softirq = hook == HOOK_IN && !one_in(&rng, 32);
+	fuzz_softirq = hook != HOOK_OUT && !one_in(&rng, 32);
 	fuzz_bh = 0;
 	world.luck = rng_next(&rng);
 	world.expect = get16(input->data + 24) ^ one_in(&rng, 2);
@@ -461,9 +497,12 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 	world.bad_fragment = one_in(&rng, 4);
 	world.shared = NULL;
 	world.datagram_len = 0;
+	instances = 1 + one_in(&rng, 2);
 	for (i = 0; i < ARRAY_SIZE(services); i++) {
 		struct flowpar_cpu *this = &services[i]->cpu[fuzz_cpu];
 
+		if (services[i]->protocol == IPPROTO_TCP)
+			services[i]->per_core = instances;
 		memset(this, 0, sizeof(*this));
 		this->budget_jiffy = jiffies;
 		this->budget = one_in(&rng, 4) ? 0 : 100;
@@ -500,9 +539,16 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 	skb.dev = one_in(&rng, 32) ? &world.loopback : &world.bond;
 	world.bond.l3_slave = one_in(&rng, 32);
 	skb.skb_iif = hook == HOOK_IN ? 2 : one_in(&rng, 16);
+	if (hook == HOOK_LOCAL && skb.pkt_type == PACKET_HOST) {
+		/* A VRF is its own loopback. */
+		skb.pkt_type = one_in(&rng, 8) ? PACKET_LOOPBACK : PACKET_HOST;
+		skb.dev = skb.pkt_type == PACKET_HOST ? &world.loopback : &world.bond;
+	}
+	ct.status = one_in(&rng, 8) ? IPS_DST_NAT : 0;
+	skb.ct = one_in(&rng, 2) ? &ct : NULL;
 	if (hook != HOOK_IN) {
 		skb.dst = is_local(ipv6, input->data + (ipv6 ? 24 : 16)) ? &world.local.dst : &world.remote.dst;
-		if (one_in(&rng, 3)) {
+		if (one_in(&rng, hook == HOOK_OUT ? 3 : 32)) {
 			world.sender.sk_state = 1;
 			world.sender.protocol = (const u8[]){ IPPROTO_TCP, IPPROTO_UDP, 255 }[below(&rng, 3)];
 			world.sender.transparent = one_in(&rng, 2);
@@ -510,11 +556,24 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 		}
 	}
 	ours = hook == HOOK_IN ? skb.pkt_type == PACKET_HOST && skb.dev != &world.loopback && !skb.dev->l3_slave :
-	       hook == HOOK_OUT ? !skb.skb_iif : true;
+	       hook == HOOK_OUT ? !skb.skb_iif :
+	       skb.dst == &world.local.dst && !skb.sk && !skb.dev->l3_slave &&
+	       (skb.pkt_type == PACKET_LOOPBACK || (skb.pkt_type == PACKET_HOST && skb.dev == &world.loopback));
 
 	memcpy(flat[0], input->data, input->len);
 	part = part_of(flat[0], input->len, ipv6, hook == HOOK_OUT);
+	other = part_of(flat[0], input->len, ipv6, hook != HOOK_OUT);
+	ct.tuplehash[1].tuple.src.u.all = htons(get16(flat[0] + (other.port ?: 0)));
+	answer = other.kind == FLOW_PUBLIC && one_in(&rng, 2);
+	if (answer)
+		ct.tuplehash[1].tuple.src.u.all = htons(base_of(other.protocol) + 8);
+	closed = hook == HOOK_OUT && ours && other.kind == FLOW_CORE && !(skb.ct && ct.status);
 	seen[hook][part.kind]++;
+	/* What a request waits for, or a closing flow. */
+	if (part.kind == FLOW_PUBLIC && part.protocol == IPPROTO_TCP && one_in(&rng, 2)) {
+		memcpy(&world.expect, flat[0] + part.transport + (one_in(&rng, 2) ? 4 : 8), 4);
+		world.expect = ntohl(world.expect) - one_in(&rng, 2);
+	}
 	/* A socket whose sender is not transparent proves that the address is local. */
 	if (hook == HOOK_OUT && skb.sk && skb.sk->protocol != 255 && !skb.sk->transparent &&
 	    !address_is_local(flat[0], true))
@@ -530,14 +589,25 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 	fuzz_assert(after - before <= 1);
 	fuzz_assert(!fuzz_bh);
 	fuzz_assert(hook == HOOK_IN || skb.sk == was.sk);
-	fuzz_assert(skb.sk == was.sk || (hook == HOOK_IN && skb.sk->sk_state != TCP_NEW_SYN_RECV &&
+	fuzz_assert(skb.sk == was.sk || (hook == HOOK_IN &&
 					 (verdict & NF_VERDICT_MASK) == NF_ACCEPT && skb.hash != 1));
+	/* A request comes with a segment without payload only: IP's length is the packet's. */
+	fuzz_assert(skb.sk == was.sk || skb.sk->sk_state != TCP_NEW_SYN_RECV || part.unsure ||
+		    world.defragmented ||
+		    input->len == part.transport + 4 * (flat[0][part.transport + 12] >> 4));
 	/* A SYN that goes nowhere else may bring a listener, all else an own reference. */
 	fuzz_assert(skb.sk == was.sk || skb.destructor ==
 		    (skb.sk->sk_state == TCP_LISTEN ? sock_pfree : sock_edemux));
 	fuzz_assert(skb.sk == was.sk || skb.sk->sk_state != TCP_LISTEN ||
 		    ((part.syn || part.unsure || world.defragmented) && !skb.sk->sk_reuseport &&
 		     chains[ipv6].num_hook_entries == 1));
+	/* What conntrack has seen on the sender's side is not what it is to see on the other. */
+	if (!world.defragmented && !part.unsure && was.ct) {
+		bool flow = part.kind == FLOW_PUBLIC && verdict == NF_ACCEPT && !world.at_public_port;
+		if (part.kind != FLOW_PUBLIC || !world.at_public_port)
+			fuzz_assert(!skb.ct == (hook == HOOK_LOCAL && ours && (flow || (answer && part.kind != FLOW_PUBLIC && part.kind != FLOW_CORE))));
+		untied += !skb.ct;
+	}
 	fuzz_assert(skb.ip_summed == was.ip_summed && skb.hash == was.hash && skb.dev == was.dev);
 	if (skb.sk != was.sk) {
 		attached++;
@@ -550,14 +620,14 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 		free(world.shared);
 	}
 	if (part.kind == FRAGMENT) {
-		fuzz_assert(hook == HOOK_IN || !world.defragmented);
-		if (hook == HOOK_IN && !part.unsure)
+		fuzz_assert(hook != HOOK_OUT || !world.defragmented);
+		if (hook != HOOK_OUT && !part.unsure)
 			fuzz_assert(world.defragmented == (ours && address_is_local(flat[0], false)));
 		if (!world.defragmented && !part.unsure)
 			check_same(flat[0], flatten(&skb, flat[1]), input->len);
 	} else if (!part.unsure) {
 		fuzz_assert(!world.defragmented);
-		judge(hook, &part, &skb, verdict, flat[0], input->len, ours);
+		judge(hook, &part, &skb, verdict, flat[0], input->len, ours, closed);
 	}
 	if (was.cloned && !world.shared && skb.data == was.data)
 		check_same(flat[0], skb.data, skb.len - skb.data_len);
@@ -614,10 +684,10 @@ int main(int argc, char **argv)
 
 	for (hook = 0; hook < 3; hook++)
 		for (kind = 0; kind < 6; kind++)
-			printf("%s %s %lu\n", (const char *[]){ "in", "local-out", "out" }[hook],
+			printf("%s %s %lu\n", (const char *[]){ "in", "loopback", "out" }[hook],
 			       (const char *[]){ "nothing", "fragment", "public", "core", "error-public", "error-core" }[kind],
 			       seen[hook][kind]);
-	printf("refused %lu\nrewritten %lu\nattached %lu\nlisteners %lu\ndropped %lu\n",
-	       refused, rewritten, attached, listeners, dropped);
+	printf("refused %lu\nrewritten %lu\nattached %lu\nlisteners %lu\ndropped %lu\nuntied %lu\nclosed-here %lu\n",
+	       refused, rewritten, attached, listeners, dropped, untied, closed_here);
 	return 0;
 }

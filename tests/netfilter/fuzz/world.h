@@ -40,6 +40,10 @@ struct world {
 extern struct world world;
 
 void skb_fill(struct sk_buff *skb, const u8 *data, unsigned int len, unsigned int head);
+/* Whether the flow of a packet, which its client sent, has a socket at @port, or a @full one,
+ * so neither a request nor TIME_WAIT. @ports: the packet's
+ */
+bool flow_is_at(const u8 *packet, const u8 *ports, u16 port, bool full);
 bool is_local(bool ipv6, const u8 *address);
 
 #endif

@@ -13,12 +13,13 @@ gate_full() { [[ $(grep -c -- '-> FLOCK' /proc/locks) == "$1" ]]; }
 # They are made one after the other, so all wait at a lock until all are there; what is
 # left of their start, ab's own, they do side by side.
 load() {	# load PHASE REQUESTS: of each client; replies are counted in ab.PHASE.K
-	local gate k=0 address pids=() pid
+	local gate k=0 address links pids=() pid
+	IFS=, read -ra links <<< "$LAB_LINKS"
 	exec {gate}> /run/gate
 	flock "$gate"
 	for address in $LAB_CLIENTS; do
 		in_clients taskset -c "$(client_cpu $k)" flock -s -F /run/gate ab -q -r -B "$address" -c "$LAB_CONCURRENCY" -n "$2" \
-			"http://$LAB_SERVER/f$LAB_FILE" > "$LAB_OUT/ab.$1.$k" 2>&1 {gate}>&- &
+			"${ab_options[@]}" "http://$LAB_SERVER$(request_port "${links[k]}")/f$LAB_FILE" > "$LAB_OUT/ab.$1.$k" 2>&1 {gate}>&- &
 		pids+=($!)
 		k=$((k + 1))
 	done

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2153
+# export: the bond as systemd-networkd or ifupdown would make it at boot, and what sets
+# the rest up on it.
+#
+# They know neither the policy cpu-bound nor lists of CPUs, and refuse a file that has
+# what they do not know. So they get layer3+4, and up --adopt does the rest once the
+# bond is there: from flowpar.service with networkd, from post-up with ifupdown. Policy
+# and lists go through sysfs, not through them, so they have no reason to set them back.
+
+EXPORT_TO=''		# a directory, or standard output if empty
+
+command_export() {
+	[[ ! $DRY_RUN ]] || EXPORT_TO=''
+	"export_$EXPORT_FOR"
+}
+
+# export_file PATH: standard input, to PATH below --to, or shown
+export_file() {
+	if [[ ! $EXPORT_TO ]]; then
+		printf '# --- %s\n' "$1"
+		cat
+		echo
+		return
+	fi
+	[[ ! -e $EXPORT_TO$1 ]] || die "$EXPORT_TO$1: already exists; remove it, or give --to another directory"
+	{ mkdir -p "$EXPORT_TO${1%/*}" && cat > "$EXPORT_TO$1"; } 2>/dev/null ||
+		die "$EXPORT_TO$1: cannot be written; give --to a directory that you may write to"
+	echo "$EXPORT_TO$1"
+}
+
+export_networkd() {
+	local nics="${SLAVES[*]}" address=DHCP=yes
+	[[ ! $ADDRESS ]] || address=Address=$ADDRESS
+	export_file "/etc/systemd/network/10-$BOND.netdev" <<-END
+	# Of setup-flowpar.sh export networkd.
+	[NetDev]
+	Name=$BOND
+	Kind=bond
+
+	[Bond]
+	Mode=802.3ad
+	# flowpar.service makes it ${POLICY:-cpu-bound}, which systemd-networkd does not know.
+	TransmitHashPolicy=layer3+4
+	LACPTransmitRate=fast
+	MIIMonitorSec=100ms
+	END
+	export_file "/etc/systemd/network/10-$BOND-slaves.network" <<-END
+	# Of setup-flowpar.sh export networkd.
+	[Match]
+	Name=$nics
+
+	[Network]
+	Bond=$BOND
+	END
+	export_file "/etc/systemd/network/10-$BOND.network" <<-END
+	# Of setup-flowpar.sh export networkd. Routes and name servers go here as well.
+	[Match]
+	Name=$BOND
+
+	[Network]
+	$address
+	END
+	export_conf
+	# Not wanted by multi-user.target alone: the bond has to be there.
+	export_file /etc/systemd/system/flowpar.service.d/10-networkd.conf <<-END
+	# Of setup-flowpar.sh export networkd.
+	[Unit]
+	Wants=systemd-networkd-wait-online@$BOND.service
+	After=systemd-networkd-wait-online@$BOND.service
+	END
+	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable systemd-networkd flowpar.service flowpar-watch.service, and reboot"
+}
+
+export_ifupdown() {
+	local address=dhcp
+	[[ ! $ADDRESS ]] || address="static"$'\n'"    address $ADDRESS"
+	export_file "/etc/network/interfaces.d/$BOND" <<-END
+	# Of setup-flowpar.sh export ifupdown. The bond-* lines are ifenslave's (apt-get
+	# install ifenslave). post-up makes the policy ${POLICY:-cpu-bound}, which that does not know.
+	auto $BOND
+	iface $BOND inet $address
+	    bond-slaves ${SLAVES[*]}
+	    bond-mode 802.3ad
+	    bond-xmit-hash-policy layer3+4
+	    bond-lacp-rate fast
+	    bond-miimon 100
+	    post-up $(export_script) up
+	    pre-down $(export_script) down
+	END
+	export_conf
+	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable flowpar-watch.service, not flowpar.service, since post-up does that; and reboot"
+}
+
+# Where the hook finds this script: as installed, else this one.
+export_script() {
+	if [[ -x /usr/sbin/setup-flowpar.sh ]]; then
+		echo /usr/sbin/setup-flowpar.sh
+	else
+		echo "$HERE/setup-flowpar.sh"
+	fi
+}
+
+# All that was asked for, as flowpar.conf has it, but what the manager does now.
+export_conf() {
+	local option
+	{
+		echo '# Of setup-flowpar.sh export; flowpar.conf(5) says what else can be here.'
+		echo 'ADOPT=yes'
+		echo "BOND=$BOND"
+		echo "SLAVES=$(comma "${SLAVES[@]}")"
+		for option in "${CONF_NAMES[@]}"; do
+			case $option in
+			bond|slaves|adopt|address|lacp-timeout) continue ;;
+			esac
+			[[ ! ${GIVEN[$option]+x} ]] || echo "$(conf_name "$option")=${GIVEN[$option]}"
+		done
+	} | export_file /etc/flowpar/flowpar.conf
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2153
+# watch: mend what events have undone. No polling: flowparctl watch sleeps until the
+# kernel tells it of something, and writes one line for a burst of events.
+#
+# What it mends is what verify would name, in the order of up, under the same lock: the
+# journal gets the originals of what is new (another interrupt's number after a driver
+# reload), so down brings back those too. A NIC that is gone is left until it is back,
+# then enslaved and set up again. In a bond that --adopt took over slaves are put back by
+# whoever configures it; the rest follows from here. What cannot be set does not keep the
+# others, and is tried again, some times.
+
+MENDED=0 UNMENDED=0
+RETRIES=5		# the first after 1 s, each next after twice as long
+
+command_watch() {
+	local events pid tries=0 line status wait=()
+	need_root 'changes the machine'
+	[[ $FLOWPARCTL ]] || die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; build it with make -C ctl, or set FLOWPARCTL"
+	if config_read; then
+		exec {events}< <(exec "$FLOWPARCTL" watch --links "$(comma "$BOND" "${SLAVES[@]}")")
+		echo "setup-flowpar.sh: $BOND: watched, with $(comma "${SLAVES[@]}")"
+	else
+		exec {events}< <(exec "$FLOWPARCTL" watch)
+		echo "setup-flowpar.sh: $STATE: nothing is set up; watching for setup-flowpar.sh up"
+	fi
+	pid=$!
+	# shellcheck disable=SC2064	# now: it is this one
+	trap "kill $pid 2>/dev/null" EXIT
+	while :; do
+		line='' status=0
+		read -r -u "$events" "${wait[@]}" line || status=$?
+		# more than 128: the time to try again has come
+		((status == 0 || status > 128)) || die 'flowparctl watch: ended, see above; start this again'
+		if [[ $line == *config* ]]; then
+			# up or down has run: begin anew, with what is set up now
+			kill "$pid" 2>/dev/null || true
+			exec {events}<&-
+			exec "$BASH" "$HERE/setup-flowpar.sh" watch
+		fi
+		wait=()
+		[[ ! $line ]] || tries=0
+		if (mend "${line:-another try}"); then
+			tries=0
+		elif ((tries++ < RETRIES)); then
+			wait=(-t $((1 << (tries - 1))))
+		else
+			warn "$BOND: given up until something else happens; see setup-flowpar.sh verify"
+			tries=0
+		fi
+	done
+}
+
+# mend EVENT: fails if something could not be set
+mend() {
+	config_read || return 0
+	LOCK_WAIT=600	# for an up or down at work
+	trap at_exit EXIT
+	journal_lock
+	journal_read
+	NIC_CPUS=()
+	config_read || return 0
+	[[ $STAGE == complete ]] || return 0	# up was interrupted: the administrator's turn
+	[[ $ADOPT == no || -d /sys/class/net/$BOND/bonding ]] || return 0
+	derive
+	MODE=mend
+	journal_cut "${#ENTRIES[@]}"
+	configuration
+	((MENDED + UNMENDED == 0)) || echo "setup-flowpar.sh: $BOND: mended $MENDED of $((MENDED + UNMENDED)) after: $1"
+	((UNMENDED == 0))
+}
+
+# mend_can NIC: is it there, and in a bond that is not ours to fill?
+mend_can() {
+	get_master "$1" || return 1
+	[[ $ADOPT == no || $REPLY == "$BOND" ]]
+}

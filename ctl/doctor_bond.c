@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flowparctl doctor: bonds, their slaves and the switch.
+ */
+#include "doctor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Fewer packets than that in the interval show nothing. */
+#define ENOUGH_PACKETS		200
+/* One port with this many times another's load is unequal. */
+#define UNEQUAL			2
+/* So many addresses by one link are no accident: with two links one time in 2048. */
+#define ENOUGH_ADDRESSES	12
+
+#define for_each_bond(b, d)						\
+	for (b = (d)->m.bond; b < (d)->m.bond + (d)->m.n; b++)		\
+		if ((b)->name[0])
+#define for_each_nic(nic, b)						\
+	for (nic = (b)->nic; nic < (b)->nic + (b)->n; nic++)
+
+static bool is_lacp(const struct lag *b)
+{
+	return !strcmp(b->mode, "802.3ad");
+}
+
+/* "eth0 eth1", to free(). */
+static char *slaves_of(const struct lag *b, const char *between)
+{
+	const struct nic *nic;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		abort();
+	for_each_nic(nic, b)
+		fprintf(f, "%s%s", nic > b->nic ? between : "", nic->name);
+	if (fclose(f))
+		abort();
+	return text;
+}
+
+static size_t working(const struct lag *b)
+{
+	const struct nic *nic;
+	size_t n = 0;
+
+	for_each_nic(nic, b)
+		n += nic->up && nic->carrier;
+	return n;
+}
+
+void check_slave_down(struct doctor *d)
+{
+	const struct lag *b;
+	const struct nic *nic;
+
+	for_each_bond(b, d)
+		for_each_nic(nic, b) {
+			if (nic->up && nic->carrier)
+				continue;
+			found(&d->found, nic->name, "%s; %zu of the %zu slaves of %s work",
+			      nic->up ? "no carrier" : "down", working(b), b->n, b->name);
+			if (!nic->up)
+				mend(&d->found, "ip link set %s up", nic->name);
+			else
+				advise(&d->found, "check its cable and the switch port");
+		}
+}
+
+void check_slave_speed(struct doctor *d)
+{
+	const struct lag *b;
+	const struct nic *nic;
+
+	for_each_bond(b, d)
+		for_each_nic(nic, b) {
+			if (!is_lacp(b) || !nic->carrier || nic->speed > 0)
+				continue;
+			found(&d->found, nic->name, "its driver reports no speed (%lld), so 802.3ad leaves it out",
+			      nic->speed);
+			mend(&d->found, "ethtool -s %s speed 1000 duplex full", nic->name);
+		}
+}
+
+/* Could it speak LACP at all? Then it is the switch that does not. */
+static bool ready(const struct lag *b)
+{
+	const struct nic *nic;
+
+	for_each_nic(nic, b)
+		if (nic->up && nic->carrier && nic->speed > 0)
+			return true;
+	return false;
+}
+
+static bool has_partner(const struct lag *b)
+{
+	return strcmp(b->partner, "00:00:00:00:00:00");
+}
+
+void check_lacp_partner(struct doctor *d)
+{
+	const struct lag *b;
+	char *slaves;
+
+	for_each_bond(b, d) {
+		if (!is_lacp(b) || !ready(b))
+			continue;
+		if (!b->partner[0]) {
+			unseen(&d->found, b->name, "its LACP partner is only shown to root");
+			continue;
+		}
+		if (has_partner(b))
+			continue;
+		slaves = slaves_of(b, " ");
+		found(&d->found, b->name, "no LACP partner answers on any of %zu ports", b->n);
+		advise(&d->found, "make the switch ports of %s one 802.3ad group with active LACP", slaves);
+		free(slaves);
+	}
+}
+
+void check_aggregator(struct doctor *d)
+{
+	const struct lag *b;
+	const struct nic *nic;
+	long long active;
+
+	for_each_bond(b, d) {
+		if (!is_lacp(b) || !ready(b) || !has_partner(b))
+			continue;
+		active = b->aggregator;
+		for_each_nic(nic, b) {
+			if (!nic->up || !nic->carrier || nic->speed <= 0)
+				continue;
+			if (active < 0)		/* hidden: then at least the same as the first */
+				active = nic->aggregator;
+			if (nic->aggregator == active)
+				continue;
+			found(&d->found, nic->name, "in aggregator %lld, but %s sends through aggregator %lld",
+			      nic->aggregator, b->name, active);
+			advise(&d->found, "put its switch port into the same 802.3ad group as the others', at the same speed");
+		}
+	}
+}
+
+void check_mtu(struct doctor *d)
+{
+	const struct lag *b;
+	const struct nic *nic;
+
+	for_each_bond(b, d)
+		for_each_nic(nic, b) {
+			if (nic->mtu == b->mtu)
+				continue;
+			found(&d->found, nic->name, "MTU %lld, but %s has %lld", nic->mtu, b->name, b->mtu);
+			mend(&d->found, "ip link set %s mtu %lld", nic->name, b->mtu);
+		}
+}
+
+void check_miimon(struct doctor *d)
+{
+	const struct lag *b;
+
+	for_each_bond(b, d) {
+		if (b->miimon || b->arp_interval)
+			continue;
+		found(&d->found, b->name, "miimon 0: a link that fails is never noticed");
+		mend(&d->found, "echo 100 > /sys/class/net/%s/bonding/miimon", b->name);
+	}
+}
+
+void check_mode(struct doctor *d)
+{
+	const struct lag *b;
+	const struct nic *nic;
+	char *command = NULL;
+	size_t len;
+	FILE *f;
+
+	for_each_bond(b, d) {
+		if (is_lacp(b) || !strcmp(b->mode, "balance-xor"))
+			continue;
+		found(&d->found, b->name, !strcmp(b->mode, "balance-rr") ?
+		      "mode %s: the packets of a flow leave by all of %zu NICs in turn, whichever core sends" :
+		      "mode %s: which of %zu NICs a flow leaves by has nothing to do with its core", b->mode, b->n);
+		/* A mode is only changed without slaves. */
+		f = open_memstream(&command, &len);
+		if (!f)
+			abort();
+		fprintf(f, "ip link set %s down", b->name);
+		for_each_nic(nic, b)
+			fprintf(f, " && ip link set %s nomaster", nic->name);
+		fprintf(f, " && echo 802.3ad > /sys/class/net/%s/bonding/mode", b->name);
+		for_each_nic(nic, b)
+			fprintf(f, " && ip link set %s down && ip link set %s master %s", nic->name, nic->name, b->name);
+		fprintf(f, " && ip link set %s up", b->name);
+		if (fclose(f))
+			abort();
+		mend(&d->found, "%s", command);
+		advise(&d->found, "it needs 802.3ad at the switch, takes the link down for a while and routes with it");
+		free(command);
+	}
+}
+
+void check_no_bond(struct doctor *d)
+{
+	const struct lag *b = d->m.bond;
+	char *slaves;
+
+	if (!d->m.n || b->name[0])
+		return;
+	if (b->n < 2) {
+		unseen(&d->found, "bond", "there is none, and %s NIC with a link", b->n ? "only one" : "no");
+		return;
+	}
+	slaves = slaves_of(b, ",");
+	found(&d->found, "machine", "%zu NICs with a link, and no bond: an address is served by one of them", b->n);
+	advise(&d->found, "setup-flowpar.sh up --bond bond0 --slaves %s --address A.B.C.D/N, with 802.3ad at the switch", slaves);
+	free(slaves);
+}
+
+void check_policy(struct doctor *d)
+{
+	const struct lag *b;
+	bool by_port;
+
+	for_each_bond(b, d) {
+		if ((!is_lacp(b) && strcmp(b->mode, "balance-xor")) || !strcmp(b->policy, "cpu-bound"))
+			continue;
+		by_port = !strcmp(b->policy, "layer3+4") || !strcmp(b->policy, "encap3+4");
+		if (by_port)
+			found(&d->found, b->name, "transmit policy %s: an answer leaves by its own core's NIC one time in %zu",
+			      b->policy, b->n);
+		else
+			found(&d->found, b->name, "transmit policy %s: all that is sent to one host or router leaves by one of %zu NICs",
+			      b->policy, b->n);
+		if (b->patched)
+			mend(&d->found, "echo cpu-bound > /sys/class/net/%s/bonding/xmit_hash_policy", b->name);
+		else if (!by_port)
+			mend(&d->found, "echo layer3+4 > /sys/class/net/%s/bonding/xmit_hash_policy", b->name);
+		else
+			advise(&d->found, "this kernel's bonding does not know cpu-bound: boot a patched kernel, then set it in /sys/class/net/%s/bonding/xmit_hash_policy",
+			       b->name);
+	}
+}
+
+/* What came from one Ethernet address: from how many addresses, by which slaves. */
+struct sender {
+	const struct syn *syn;
+	size_t addresses, flows;
+	bool several;		/* slaves */
+};
+
+static void add_syn(struct sender *sender, const struct syns *s, size_t i)
+{
+	const struct syn *syn = &s->syn[i];
+	size_t k;
+
+	sender->flows++;
+	sender->several |= syn->slave != sender->syn->slave;
+	for (k = 0; k < i; k++)
+		if (s->syn[k].bond == syn->bond && !memcmp(s->syn[k].mac, syn->mac, sizeof(syn->mac)) &&
+		    !memcmp(s->syn[k].address, syn->address, sizeof(syn->address)))
+			return;
+	sender->addresses++;
+}
+
+void check_switch_hash(struct doctor *d)
+{
+	const struct syns *s = &d->syns;
+	struct sender *senders = NULL, *sender;
+	size_t n = 0, i, k;
+
+	for (i = 0; i < s->n; i++) {
+		if (!d->m.bond[s->syn[i].bond].name[0] || working(&d->m.bond[s->syn[i].bond]) < 2)
+			continue;
+		for (k = 0; k < n; k++)
+			if (senders[k].syn->bond == s->syn[i].bond &&
+			    !memcmp(senders[k].syn->mac, s->syn[i].mac, sizeof(s->syn[i].mac)))
+				break;
+		if (k == n) {
+			senders = realloc(senders, (n + 1) * sizeof(*senders));
+			if (!senders)
+				abort();
+			senders[n++] = (struct sender){ .syn = &s->syn[i] };
+		}
+		add_syn(&senders[k], s, i);
+	}
+	for (sender = senders; sender < senders + n; sender++) {
+		const struct lag *b = &d->m.bond[sender->syn->bond];
+		const uint8_t *mac = sender->syn->mac;
+
+		if (sender->several || sender->addresses < ENOUGH_ADDRESSES)
+			continue;
+		found(&d->found, b->name, "the switch sends all %zu new flows of the %zu addresses behind %02x:%02x:%02x:%02x:%02x:%02x to %s: it hashes layer 2 only",
+		      sender->flows, sender->addresses, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+		      b->nic[sender->syn->slave].name);
+		advise(&d->found, "have the switch's group hash addresses and ports (layer 3+4), or addresses (layer 2+3)");
+	}
+	free(senders);
+}
+
+void check_port_load(struct doctor *d)
+{
+	long long got, most, least, total;
+	const struct lag *b;
+	const struct nic *nic;
+	char *loads = NULL;
+	size_t len;
+	FILE *f;
+
+	for_each_bond(b, d) {
+		if (working(b) < 2)
+			continue;
+		most = total = 0;
+		least = -1;
+		f = open_memstream(&loads, &len);
+		if (!f)
+			abort();
+		for_each_nic(nic, b) {
+			if (!nic->up || !nic->carrier)
+				continue;
+			got = nic->rx[1] - nic->rx[0];
+			total += got;
+			most = got > most ? got : most;
+			least = least < 0 || got < least ? got : least;
+			fprintf(f, " %s %.0f,", nic->name, (double)got / machine_seconds(&d->m));
+		}
+		if (fclose(f))
+			abort();
+		loads[strlen(loads) - 1] = '\0';
+		if (total < ENOUGH_PACKETS) {
+			unseen(&d->found, b->name, "the load of its ports: only %lld packets came in %.1f s; ask again under load or with a longer --interval",
+			       total, machine_seconds(&d->m));
+		} else if (most > UNEQUAL * least) {
+			if (least)
+				found(&d->found, b->name, "packets/s received:%s: the most are %.1f times the least", loads,
+				      (double)most / (double)least);
+			else
+				found(&d->found, b->name, "packets/s received:%s: some port gets none", loads);
+			advise(&d->found, "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; few clients stay unequal");
+		}
+		free(loads);
+	}
+}
+
+void check_own_nic(struct doctor *d)
+{
+	const struct lag *b;
+
+	for_each_bond(b, d) {
+		if (b->own + b->other < ENOUGH_PACKETS || b->other * 20 <= b->own + b->other)
+			continue;
+		found(&d->found, b->name, "%.1f %% of %" PRIu64 " packets left by another NIC than their core's own",
+		      (double)b->other * 100 / (double)(b->own + b->other), b->own + b->other);
+		advise(&d->found, "cores without a NIC of their own send them: keep servers and interrupts to the cores that have one");
+	}
+}

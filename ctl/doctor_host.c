@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flowparctl doctor: the kernel's settings, firewalls and the CPUs themselves.
+ */
+#include "doctor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tree.h"
+
+/* Rules that each packet is compared with before they are worth a word. */
+#define MANY_RULES	32
+
+static const struct softnet *before(const struct doctor *d, unsigned int cpu)
+{
+	static const struct softnet none;
+	size_t i;
+
+	for (i = 0; i < d->m.sample[0].n; i++)
+		if (d->m.sample[0].softnet[i].cpu == cpu)
+			return &d->m.sample[0].softnet[i];
+	return &none;
+}
+
+/* Columns of softnet_stat have 32 bits. */
+static uint64_t since(uint64_t was, uint64_t is)
+{
+	return (uint32_t)(is - was);
+}
+
+void check_softnet_drops(struct doctor *d)
+{
+	const struct softnet *now = d->m.sample[1].softnet, *end = now + d->m.sample[1].n;
+	long long limit = 1000;
+	char object[16];
+	uint64_t n;
+
+	for (; now < end; now++) {
+		n = since(before(d, now->cpu)->dropped, now->dropped);
+		if (!n)
+			continue;
+		tree_number(&limit, "/proc/sys/net/core/netdev_max_backlog");
+		snprintf(object, sizeof(object), "CPU %u", now->cpu);
+		found(&d->found, object, "%" PRIu64 " of %" PRIu64 " packets dropped in %.1f s: its backlog of %lld was full", n,
+		      n + since(before(d, now->cpu)->processed, now->processed), machine_seconds(&d->m), limit);
+		mend(&d->found, "sysctl -w net.core.netdev_max_backlog=%lld", limit * 4);
+	}
+}
+
+void check_conntrack(struct doctor *d)
+{
+	char *ports;
+
+	if (d->ct.entries <= 0)
+		return;
+	if (!d->ct.known) {
+		unseen(&d->found, "conntrack", "it has %lld entries; whose, %s", d->ct.entries,
+		       d->ct.err == ENOENT ? "only module nf_conntrack_netlink could tell" : "only root may see");
+		return;
+	}
+	if (!d->ct.touched)
+		return;
+	found(&d->found, "conntrack", "tracks the service: %zu of its flows in %.1f s, %lld entries in all", d->ct.touched,
+	      machine_seconds(&d->m), d->ct.entries);
+	if (doctor_by_nft(d)) {
+		advise(&d->found, "--listen nft is made of it: setup-flowpar.sh down, and up with --listen nat or bpf");
+		return;
+	}
+	ports = doctor_ports(d, true, ", ");
+	mend(&d->found, "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { %s } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { %s } notrack; }; }'",
+	     ports, ports);
+	free(ports);
+}
+
+/* What lets a service's packets pass before all other rules of a chain. */
+static char *accept_first(const struct doctor *d, const struct fw_chain *chain)
+{
+	const char *end = strcmp(chain->hook, "output") ? "dport" : "sport";
+	char *ports = doctor_ports(d, !d->m.n_steered || strcmp(d->m.steered[0].listen, "nat"), " ");
+	char *next = ports, *port, *command = NULL;
+	size_t len;
+	FILE *f = open_memstream(&command, &len);
+
+	if (!f)
+		abort();
+	while ((port = strsep(&next, " ")))
+		fprintf(f, "%snft insert rule %s tcp %s %s accept", ftell(f) ? " && " : "", chain->name, end, port);
+	if (fclose(f))
+		abort();
+	free(ports);
+	return command;
+}
+
+void check_firewall(struct doctor *d)
+{
+	const struct fw_chain *chain;
+	char *command;
+
+	if (!d->fw.known)
+		unseen(&d->found, "firewall", "%s", d->fw.err == EPERM ? "only root may read it" : strerror(d->fw.err));
+	if (d->fw.odd)
+		unseen(&d->found, "firewall", "%u chains with names that fit in no command", d->fw.odd);
+	if (d->fw.legacy)
+		unseen(&d->found, "firewall", "it has tables of iptables-legacy; iptables-legacy-save shows them");
+	for (chain = d->fw.chain; d->fw.port && chain < d->fw.chain + d->fw.n; chain++) {
+		if (chain->compared < MANY_RULES)
+			continue;
+		found(&d->found, "firewall", "a packet of port %u is compared with %zu rules of chain %s", d->fw.port,
+		      chain->compared, chain->name);
+		command = accept_first(d, chain);
+		mend(&d->found, "%s", command);
+		free(command);
+	}
+}
+
+void check_governor(struct doctor *d)
+{
+	struct cpulist slow = { .n = 0 };
+	long long now = 0, most = 0;
+	char governor[32], which[32] = "", object[32];
+	char *list;
+	size_t i;
+
+	for (i = 0; i < d->m.online.n; i++) {
+		unsigned int cpu = d->m.online.cpu[i];
+
+		if (!tree_line(governor, sizeof(governor), "/sys/devices/system/cpu/cpu%u/cpufreq/scaling_governor", cpu) ||
+		    !strcmp(governor, "performance"))
+			continue;
+		cpulist_add(&slow, cpu);
+		strcpy(which, governor);
+	}
+	if (!slow.n)
+		return;
+	tree_number(&now, "/sys/devices/system/cpu/cpu%u/cpufreq/scaling_cur_freq", slow.cpu[0]);
+	tree_number(&most, "/sys/devices/system/cpu/cpu%u/cpufreq/cpuinfo_max_freq", slow.cpu[0]);
+	list = cpulist_format(&slow);
+	snprintf(object, sizeof(object), "CPU %.24s", list);
+	free(list);
+	found(&d->found, object, "frequency governor %s: CPU %u runs at %lld of %lld MHz", which, slow.cpu[0], now / 1000, most / 1000);
+	mend(&d->found, "echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor");
+}
+
+/* A core that used up its budget all the time had more to do than it was let. */
+void check_budget(struct doctor *d)
+{
+	const struct softnet *now = d->m.sample[1].softnet, *end = now + d->m.sample[1].n;
+	long long usecs = 2000, packets = 300;
+	char object[16];
+	uint64_t n;
+
+	tree_number(&usecs, "/proc/sys/net/core/netdev_budget_usecs");
+	tree_number(&packets, "/proc/sys/net/core/netdev_budget");
+	for (; now < end; now++) {
+		n = since(before(d, now->cpu)->squeezed, now->squeezed);
+		if ((double)n * (double)usecs / 1e6 < machine_seconds(&d->m) / 2)
+			continue;
+		snprintf(object, sizeof(object), "CPU %u", now->cpu);
+		found(&d->found, object, "%" PRIu64 " times in %.1f s the budget of %lld packets or %lld us ended its softirq with work left",
+		      n, machine_seconds(&d->m), packets, usecs);
+		mend(&d->found, "sysctl -w net.core.netdev_budget=%lld net.core.netdev_budget_usecs=%lld", packets * 2, usecs * 4);
+	}
+}
+
+void check_time_wait(struct doctor *d)
+{
+	uint64_t lost = d->m.sample[1].tw_overflows - d->m.sample[0].tw_overflows;
+	long long most, tw = 0;
+	char *text, *at;
+
+	if (!tree_number(&most, "/proc/sys/net/ipv4/tcp_max_tw_buckets"))
+		return;
+	text = tree_text("/proc/net/sockstat");
+	at = text ? strstr(text, "\nTCP:") : NULL;
+	at = at ? strstr(at, " tw ") : NULL;
+	if (at)
+		tw = atoll(at + 4);
+	free(text);
+	if (!lost && tw * 10 < most * 9)
+		return;
+	found(&d->found, "net.ipv4.tcp_max_tw_buckets", "%lld, and %lld sockets are in TIME_WAIT; %" PRIu64 " more had no room in %.1f s",
+	      most, tw, lost, machine_seconds(&d->m));
+	mend(&d->found, "sysctl -w net.ipv4.tcp_max_tw_buckets=%lld", most * 4 > 65536 ? most * 4 : 65536);
+}
+
+/* Is it in "80,8000-8010"? Those have more numbers than CPUs have. */
+static bool in_list(const char *text, unsigned int port)
+{
+	unsigned int first, last;
+	int used;
+
+	while (sscanf(text, "%u%n", &first, &used) == 1) {
+		text += used;
+		last = first;
+		if (*text == '-' && sscanf(text + 1, "%u%n", &last, &used) == 1)
+			text += used + 1;
+		if (port >= first && port <= last)
+			return true;
+		if (*text++ != ',')
+			break;
+	}
+	return false;
+}
+
+void check_ephemeral(struct doctor *d)
+{
+	char *reserved = tree_text("/proc/sys/net/ipv4/ip_local_reserved_ports"), line[64], *ports = NULL;
+	unsigned int first = 0, last = 0, n = 0, port, k;
+	const struct steered *s;
+	size_t len, rank;
+	FILE *f;
+
+	if (reserved)
+		reserved[strcspn(reserved, "\n")] = '\0';
+	f = open_memstream(&ports, &len);
+	if (!f)
+		abort();
+	if (tree_line(line, sizeof(line), "/proc/sys/net/ipv4/ip_local_port_range") &&
+	    sscanf(line, "%u %u", &first, &last) == 2)
+		for (s = d->m.steered; s < d->m.steered + d->m.n_steered; s++)
+			for (rank = 0; rank < s->cpus.n; rank++)
+				for (k = 0; k < s->per_core; k++) {
+					port = s->base_port + (unsigned int)rank * s->stride + k;
+					if (port < first || port > last || (reserved && in_list(reserved, port)))
+						continue;
+					fprintf(f, "%s%u", n++ || (reserved && *reserved) ? "," : "", port);
+				}
+	fclose(f);
+	if (n) {
+		found(&d->found, "per-core ports", "%u of them are in ip_local_port_range %u-%u: a client on this machine may get one as its own",
+		      n, first, last);
+		mend(&d->found, "sysctl -w net.ipv4.ip_local_reserved_ports=%s%s", reserved ? reserved : "", ports);
+	}
+	free(ports);
+	free(reserved);
+}

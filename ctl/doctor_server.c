@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flowparctl doctor: who accepts the flows, and on which core.
+ */
+#include "doctor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tree.h"
+
+#define ENOUGH_PACKETS	20
+#define SOMAXCONN_NOW	4096	/* the kernel's own since 5.4 */
+
+#define for_each_steered(s, d)						\
+	for (s = (d)->m.steered; s < (d)->m.steered + (d)->m.n_steered; s++)
+
+static const char *port_object(unsigned int port, char text[32])
+{
+	snprintf(text, 32, "port %u", port);
+	return text;
+}
+
+static bool listened(const struct doctor *d, unsigned int port)
+{
+	size_t i;
+
+	for (i = 0; i < d->servers.n_listening; i++)
+		if (d->servers.listening[i].port == port)
+			return true;
+	return false;
+}
+
+/* --- steered services --------------------------------------------------------------------- */
+
+/* What would let the ports through chains that drop what no rule accepts; "" if none does. */
+static char *let_in(const struct doctor *d)
+{
+	char *ports = doctor_ports(d, false, ", "), *command = NULL;
+	const struct fw_chain *chain;
+	size_t len, i;
+	FILE *f = open_memstream(&command, &len);
+
+	if (!f)
+		abort();
+	for (i = 0; i < d->fw.n; i++) {
+		chain = &d->fw.chain[i];
+		if (chain->drops && !chain->accepted)
+			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name,
+				strcmp(chain->hook, "output") ? "dport" : "sport", ports);
+	}
+	if (fclose(f))
+		abort();
+	free(ports);
+	return command;
+}
+
+void check_silent(struct doctor *d)
+{
+	const struct steered *s;
+	char *command;
+	size_t rank;
+
+	for_each_steered(s, d)
+		for (rank = 0; s->in && rank < s->cpus.n; rank++) {
+			unsigned int port = s->base_port + (unsigned int)rank * s->stride;
+
+			if (s->in[rank] < ENOUGH_PACKETS || s->out[rank] || !listened(d, port))
+				continue;
+			found(&d->found, s->name, "CPU %u's port %u was given %" PRIu64 " packets in %.1f s, and none came back",
+			      s->cpus.cpu[rank], port, s->in[rank], machine_seconds(&d->m));
+			command = let_in(d);
+			if (*command)
+				mend(&d->found, "%s", command);
+			else
+				advise(&d->found, "what drops them? Rules see the per-core port: nft list ruleset");
+			free(command);
+			break;	/* of a service's ports one says it all */
+		}
+}
+
+void check_no_listener(struct doctor *d)
+{
+	const struct steered *s;
+	struct cpulist missing;
+	size_t rank;
+	char *cpus;
+
+	for_each_steered(s, d) {
+		missing.n = 0;
+		for (rank = 0; rank < s->cpus.n; rank++)
+			if (!listened(d, s->base_port + (unsigned int)rank * s->stride))
+				cpulist_add(&missing, s->cpus.cpu[rank]);
+		if (!missing.n)
+			continue;
+		cpus = cpulist_format(&missing);
+		found(&d->found, s->name, "nobody listens for %zu of %zu cores (CPU %s, from port %u on)", missing.n,
+		      s->cpus.n, cpus, steered_port(s, missing.cpu[0]));
+		free(cpus);
+		cpus = cpulist_format(&s->cpus);
+		if (!strcmp(s->listen, "bpf"))
+			advise(&d->found, "flowparctl run has not got all its servers to listen; see what they say");
+		else
+			advise(&d->found, "start the instances: flowparctl run --cpus %s --port-base %u --stride %u --per-core %u -- SERVER...",
+			       cpus, s->base_port, s->stride, s->per_core);
+		free(cpus);
+	}
+}
+
+void check_moved(struct doctor *d)
+{
+	const struct steered *s;
+
+	for_each_steered(s, d) {
+		if (s->total < 200)
+			continue;
+		if (s->moved * 20 > s->total) {
+			found(&d->found, s->name, "%.1f %% of %" PRIu64 " packets belong to flows that began on another core",
+			      (double)s->moved * 100 / (double)s->total, s->total);
+			advise(&d->found, "the switch or an interrupt has moved them; those that begin now stay");
+		}
+		if (s->foreign * 20 > s->total) {
+			found(&d->found, s->name, "%.1f %% of %" PRIu64 " packets arrive on a core that has no listener",
+			      (double)s->foreign * 100 / (double)s->total, s->total);
+			advise(&d->found, "give each core that a NIC interrupts an instance, or move the interrupt");
+		}
+	}
+}
+
+void check_overflow(struct doctor *d)
+{
+	uint64_t n = d->m.sample[1].listen_overflows - d->m.sample[0].listen_overflows;
+	long long most = SOMAXCONN_NOW;
+
+	if (!n)
+		return;
+	tree_number(&most, "/proc/sys/net/core/somaxconn");
+	found(&d->found, "accept queues", "full %" PRIu64 " times in %.1f s, with %" PRIu64 " connections accepted; somaxconn is %lld",
+	      n, machine_seconds(&d->m), d->m.sample[1].passive_opens - d->m.sample[0].passive_opens, most);
+	if (most < SOMAXCONN_NOW) {
+		mend(&d->found, "sysctl -w net.core.somaxconn=%d", SOMAXCONN_NOW);
+		advise(&d->found, "and restart the servers: a queue keeps the length that it was opened with");
+	} else {
+		advise(&d->found, "raise the servers' backlog (ss -ltn shows it), or let full queues spill: flowparctl service add --spill 75");
+	}
+}
+
+void check_somaxconn(struct doctor *d)
+{
+	long long most;
+
+	if (!tree_number(&most, "/proc/sys/net/core/somaxconn") || most >= 1024)
+		return;
+	found(&d->found, "net.core.somaxconn", "%lld connections at most wait for a server, whatever backlog it asks for", most);
+	mend(&d->found, "sysctl -w net.core.somaxconn=%d", SOMAXCONN_NOW);
+	advise(&d->found, "and restart the servers: a queue keeps the length that it was opened with");
+}
+
+/* --- where they run --------------------------------------------------------------------------- */
+
+/* The CPU whose port it is; false: a port of no core's. */
+static bool core_of(const struct doctor *d, unsigned int port, unsigned int *cpu)
+{
+	const struct steered *s;
+	unsigned int offset;
+
+	for_each_steered(s, d) {
+		offset = port - s->base_port;
+		if (port < s->base_port || offset / s->stride >= s->cpus.n || offset % s->stride >= s->per_core)
+			continue;
+		*cpu = s->cpus.cpu[offset / s->stride];
+		return true;
+	}
+	return false;
+}
+
+void check_server_core(struct doctor *d)
+{
+	const struct server *s;
+	char object[32];
+	unsigned int cpu;
+
+	for (s = d->servers.server; s < d->servers.server + d->servers.n; s++) {
+		if (!core_of(d, s->port, &cpu) || s->allowed.n != 1 || s->allowed.cpu[0] == cpu)
+			continue;
+		found(&d->found, port_object(s->port, object), "%s (pid %d) is pinned to CPU %u, but has CPU %u's flows",
+		      s->comm, (int)s->pid, s->allowed.cpu[0], cpu);
+		mend(&d->found, "taskset -acp %u %d", cpu, (int)s->pid);
+	}
+}
+
+/* What to start instead of servers that share a listener. */
+static void advise_run(struct doctor *d, unsigned int port)
+{
+	struct cpulist cores = { .n = 0 };
+	size_t i, k;
+	char *list;
+
+	for (i = 0; i < d->m.n; i++) {
+		const struct lag *b = &d->m.bond[i];
+
+		for (k = 0; k < b->n; k++)
+			if (b->nic[k].want.n)
+				cpulist_add(&cores, b->nic[k].want.cpu[0]);
+	}
+	list = cpulist_format(&cores);
+	advise(&d->found, "stop it and start one a core: flowparctl run --cpus %s --port-base 8000 --listen bpf --port %u -- SERVER...",
+	       list, port);
+	free(list);
+}
+
+void check_unpinned(struct doctor *d)
+{
+	const struct server *s, *first;
+	struct cpulist allowed;
+	unsigned int cpu, processes, threads;
+	char object[32], *list;
+	size_t k;
+
+	for (first = d->servers.server; first < d->servers.server + d->servers.n; first++) {
+		bool core = core_of(d, first->port, &cpu), seen = false;
+
+		/* One finding a port: of all its processes that are not pinned. */
+		allowed.n = processes = threads = 0;
+		for (s = d->servers.server; s < d->servers.server + d->servers.n; s++) {
+			if (s->port != first->port || s->master || s->allowed.n < 2)
+				continue;
+			seen |= s < first;
+			processes++;
+			threads += s->threads;
+			for (k = 0; k < s->allowed.n; k++)
+				cpulist_add(&allowed, s->allowed.cpu[k]);
+		}
+		if (first->master || first->allowed.n < 2 || seen || !processes)
+			continue;
+		list = cpulist_format(&allowed);
+		if (processes == 1)
+			found(&d->found, port_object(first->port, object), "%s (pid %d, %u threads) may run on CPUs %s",
+			      first->comm, (int)first->pid, threads, list);
+		else
+			found(&d->found, port_object(first->port, object), "%u processes (%s, pid %d and others, %u threads) may run on CPUs %s",
+			      processes, first->comm, (int)first->pid, threads, list);
+		free(list);
+		if (core) {
+			char *command = NULL;
+			size_t len;
+			FILE *f = open_memstream(&command, &len);
+
+			if (!f)
+				abort();
+			for (s = first; s < d->servers.server + d->servers.n; s++)
+				if (s->port == first->port && !s->master && s->allowed.n > 1)
+					fprintf(f, "%staskset -acp %u %d", s > first ? "; " : "", cpu, (int)s->pid);
+			fclose(f);
+			mend(&d->found, "%s", command);
+			free(command);
+		} else {
+			advise_run(d, first->port);
+		}
+	}
+}
+
+void check_shared_listener(struct doctor *d)
+{
+	struct cpulist cores = { .n = 0 };
+	const struct server *s;
+	unsigned int processes = 0, cpu;
+	const char *comm = NULL;
+	char object[32];
+	size_t i, k;
+
+	for (i = 0; i < d->m.n; i++)
+		for (k = 0; k < d->m.bond[i].n; k++)
+			if (d->m.bond[i].nic[k].want.n)
+				cpulist_add(&cores, d->m.bond[i].nic[k].want.cpu[0]);
+	/* A core's port as nft steers to it looks like one for all. */
+	if (!d->port || core_of(d, d->port, &cpu) || cores.n < 2 || doctor_by_nft(d) || servers_sockets(&d->servers, d->port) != 1)
+		return;
+	for (s = d->servers.server; s < d->servers.server + d->servers.n; s++)
+		if (s->port == d->port && !s->master) {
+			processes++;
+			comm = s->comm;
+		}
+	port_object(d->port, object);
+	if (comm)
+		found(&d->found, object, "one listening socket for the flows of %zu cores (%s, %u processes)", cores.n, comm, processes);
+	else
+		found(&d->found, object, "one listening socket for the flows of %zu cores", cores.n);
+	advise_run(d, d->port);
+}

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Unit test of doctor's checks: a healthy machine in a directory has no finding;
+ * with one fault planted in it, exactly that one, with its number and its remedy.
+ *
+ *   eth0, eth1 > bond0    interrupts 24-25, 26-27 on CPUs 0, 1 of 0-3
+ *   tcp *:80 > 8000, 8008    pids 100, 101, pinned
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "ethtool.h"
+#include "tree.h"
+
+struct file {
+	const char *path;
+	const char *text;	/* "@..." a link; "/": a directory; NULL: not there */
+};
+
+#define NIC(name, mac, irqs)						\
+	{ "/sys/class/net/" name "/flags", "0x1803" },			\
+	{ "/sys/class/net/" name "/carrier", "1" },			\
+	{ "/sys/class/net/" name "/type", "1" },			\
+	{ "/sys/class/net/" name "/mtu", "1500" },			\
+	{ "/sys/class/net/" name "/speed", "1000" },			\
+	{ "/sys/class/net/" name "/device/subsystem", "@../../../bus/pci" }, \
+	{ "/sys/class/net/" name "/bonding_slave/ad_aggregator_id", "1" }, \
+	{ "/sys/class/net/" name "/queues/rx-0/rps_cpus", "0" },	\
+	{ "/sys/class/net/" name "/queues/rx-0/rps_flow_cnt", "0" },	\
+	{ "/sys/class/net/" name "/queues/tx-0/xps_cpus", NULL },	\
+	{ "/sys/class/net/" name "/statistics/rx_packets", "1000" },	\
+	{ "/sys/class/net/" name "/statistics/rx_missed_errors", "0" },	\
+	{ "/sys/class/net/" name "/statistics/rx_fifo_errors", "0" }
+
+#define IRQ(nic, number, name, cpu)					\
+	{ "/sys/class/net/" nic "/device/msi_irqs/" number, "msix" },	\
+	{ "/proc/irq/" number "/smp_affinity_list", cpu },		\
+	{ "/proc/irq/" number "/effective_affinity_list", cpu },	\
+	{ "/proc/irq/" number "/" name, "/" }
+
+#define PROCESS(pid, cpus, inode)					\
+	{ "/proc/" pid "/comm", "lighttpd\n" },				\
+	{ "/proc/" pid "/stat", pid " (lighttpd) S 50 1 1" },		\
+	{ "/proc/" pid "/task/" pid "/status", "Name:\tlighttpd\nCpus_allowed_list:\t" cpus "\n" }, \
+	{ "/proc/" pid "/fd/3", "@socket:[" inode "]" }
+
+#define LISTEN(port, inode) \
+	"   0: 00000000:" port " 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 " inode " 1 0 100 0 0 10 0\n"
+
+#define SOFTNET(cpu, processed, dropped, squeezed) \
+	processed " " dropped " " squeezed " 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 0000000" cpu "\n"
+
+#define NETSTAT(overflows, tw) \
+	"TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPTimeWaitOverflow\nTcpExt: 7 " overflows " 9 " tw "\nIpExt: InNoRoutes\nIpExt: 3\n"
+
+#define SNMP(opens) \
+	"Ip: Forwarding\nIp: 1\nTcp: ActiveOpens PassiveOpens\nTcp: 3 " opens "\n"
+
+#define BOND	"/sys/class/net/bond0/bonding/"
+#define CT	"/proc/sys/net/netfilter/nf_conntrack_"
+
+static const struct file healthy[] = {
+	{ "/sys/devices/system/cpu/online", "0-3\n" },
+	{ "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n" },
+	{ "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "800000\n" },
+	{ "/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "3600000\n" },
+	{ "/sys/class/net/bonding_masters", "bond0\n" },
+	{ "/sys/class/net/bond0/mtu", "1500" },
+	{ BOND "mode", "802.3ad 4\n" },
+	{ BOND "xmit_hash_policy", "cpu-bound 6\n" },
+	{ BOND "miimon", "100\n" },
+	{ BOND "arp_interval", "0\n" },
+	{ BOND "ad_partner_mac", "52:54:00:00:02:00\n" },
+	{ BOND "ad_aggregator", "1\n" },
+	{ BOND "slaves", "eth0 eth1\n" },
+	NIC("eth0", "00", "24"),
+	{ "/sys/class/net/eth0/bonding_slave/cpus", "0\n" },
+	IRQ("eth0", "24", "eth0-rx-0", "0\n"),
+	IRQ("eth0", "25", "eth0-tx-0", "0\n"),
+	/* for errors: it may go anywhere */
+	IRQ("eth0", "28", "eth0", "0-3\n"),
+	NIC("eth1", "01", "26"),
+	{ "/sys/class/net/eth1/bonding_slave/cpus", "1\n" },
+	IRQ("eth1", "26", "eth1-rx-0", "1\n"),
+	IRQ("eth1", "27", "eth1-tx-0", "1\n"),
+	PROCESS("100", "0", "300"),
+	PROCESS("101", "1", "301"),
+	{ "/proc/100/cmdline", NULL },
+	{ "/proc/net/tcp", "  sl  local_address\n" LISTEN("1F40", "300") LISTEN("1F48", "301") },
+	{ "/proc/net/softnet_stat", SOFTNET("0", "00000100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") },
+	{ "/proc/net/netstat", NETSTAT("5", "2") },
+	{ "/proc/net/snmp", SNMP("100") },
+	{ "/proc/net/sockstat", "sockets: used 9\nTCP: inuse 5 orphan 0 tw 90 alloc 7 mem 1\nUDP: inuse 0 mem 0\n" },
+	{ "/proc/net/ip_tables_names", NULL },
+	{ "/proc/net/nf_conntrack", NULL },
+	{ CT "count", NULL },
+	{ CT "tcp_timeout_time_wait", "120\n" },
+	{ CT "tcp_timeout_established", "432000\n" },
+	{ "/proc/sys/net/core/rps_sock_flow_entries", "0\n" },
+	{ "/proc/sys/net/core/somaxconn", "4096\n" },
+	{ "/proc/sys/net/core/netdev_max_backlog", "1000\n" },
+	{ "/proc/sys/net/core/netdev_budget", "300\n" },
+	{ "/proc/sys/net/core/netdev_budget_usecs", "8000\n" },
+	{ "/proc/sys/net/ipv4/tcp_max_tw_buckets", "32768\n" },
+	{ "/proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n" },
+	{ "/proc/sys/net/ipv4/ip_local_reserved_ports", "\n" },
+	{ 0 }
+};
+
+/* A second of traffic. */
+static const struct file traffic[] = {
+	{ "/sys/class/net/eth0/statistics/rx_packets", "2000" },
+	{ "/sys/class/net/eth1/statistics/rx_packets", "2100" },
+	{ "/proc/net/snmp", SNMP("350") },
+	{ 0 }
+};
+
+static char root[] = "/tmp/flowpar-doctor-XXXXXX";
+static int failed;
+
+static void plant(const struct file *f)
+{
+	char path[PATH_MAX], *slash;
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s%s", root, f->path);
+	for (slash = path + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdir(path, 0777) && errno != EEXIST)
+			abort();
+		*slash = '/';
+	}
+	if (f->text && !strcmp(f->text, "/")) {
+		if (mkdir(path, 0777) && errno != EEXIST)
+			abort();
+		return;
+	}
+	if (remove(path) && errno != ENOENT)
+		abort();
+	if (!f->text)
+		return;
+	if (f->text[0] == '@') {
+		if (symlink(f->text + 1, path))
+			abort();
+		return;
+	}
+	out = fopen(path, "w");
+	if (!out || fputs(f->text, out) < 0 || fclose(out))
+		abort();
+}
+
+static void plant_all(const struct file *f)
+{
+	for (; f->path; f++)
+		plant(f);
+}
+
+static int take_out(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+struct fault {
+	const char *name;		/* of the check that finds it; NULL: nobody */
+	const char *what;
+	struct file file[8];
+	struct file later[4];		/* before the second sample */
+	void (*tweak)(struct doctor *d, int when);
+	const char *expected;		/* "OBJECT: FOUND | COMMAND | ADVICE", - for none */
+};
+
+/* When a tweak is called: before servers are read, and before the checks. */
+enum { BEFORE_READING, BEFORE_CHECKING };
+
+static void steer(struct doctor *d)
+{
+	struct steered *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		abort();
+	strcpy(s->name, "tcp *:80");
+	s->listen = "nat";
+	s->port = 80;
+	s->base_port = 8000;
+	s->stride = 8;
+	s->per_core = 1;
+	cpulist_add(&s->cpus, 1);
+	cpulist_add(&s->cpus, 0);
+	s->in = calloc(2, sizeof(*s->in));
+	s->out = calloc(2, sizeof(*s->out));
+	if (!s->in || !s->out)
+		abort();
+	s->in[0] = s->in[1] = s->out[0] = s->out[1] = 500;
+	s->total = 1000;
+	d->m.steered = s;
+	d->m.n_steered = 1;
+}
+
+/* --- what only netlink tells ------------------------------------------------------------- */
+
+static void chain(struct doctor *d, const char *name, const char *hook, bool drops, size_t rules)
+{
+	struct fw_chain *c;
+
+	d->fw.chain = realloc(d->fw.chain, (d->fw.n + 1) * sizeof(*c));
+	if (!d->fw.chain)
+		abort();
+	c = memset(&d->fw.chain[d->fw.n++], 0, sizeof(*c));
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	c->hook = hook;
+	c->drops = drops;
+	c->rules = c->compared = rules;
+}
+
+static void silent(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING) {
+		d->m.steered[0].out[0] = d->m.steered[0].out[1] = 0;
+		chain(d, "inet filter input", "input", true, 4);
+		chain(d, "ip filter OUTPUT", "output", true, 4);
+		chain(d, "ip filter open", "input", false, 4);
+	}
+}
+
+static void silent_unknown(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->m.steered[0].out[1] = 0;
+}
+
+static void many_rules(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING) {
+		chain(d, "inet filter input", "input", false, 31);
+		chain(d, "ip filter OUTPUT", "output", false, 120);
+	}
+}
+
+static void moved(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->m.steered[0].moved = 123;
+}
+
+static void foreign(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->m.steered[0].foreign = 400;
+}
+
+static void other_nic(struct doctor *d, int when)
+{
+	d->m.bond[0].own = 769;
+	d->m.bond[0].other = when == BEFORE_CHECKING ? 231 : 0;
+}
+
+static void offloads(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->m.bond[0].nic[1].off = 1U << FEATURE_GRO | 1U << FEATURE_TX;
+}
+
+static void ring(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.bond[0].nic[0].rx_ring = 256;
+	d->m.bond[0].nic[0].rx_ring_max = 4096;
+}
+
+static void syns(struct doctor *d, size_t addresses, size_t links)
+{
+	size_t i;
+
+	d->syns.n = 2 * addresses;
+	d->syns.syn = calloc(d->syns.n, sizeof(*d->syns.syn));
+	if (!d->syns.syn)
+		abort();
+	for (i = 0; i < d->syns.n; i++) {
+		memcpy(d->syns.syn[i].mac, "\x52\x54\0\0\0\x09", 6);
+		d->syns.syn[i].address[3] = (uint8_t)(i / 2);
+		d->syns.syn[i].port = (uint16_t)(40000 + i);
+		d->syns.syn[i].slave = i % links;
+	}
+}
+
+static void one_mac_one_link(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		syns(d, 12, 1);
+}
+
+static void one_mac_two_links(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		syns(d, 12, 2);
+}
+
+static void few_addresses(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		syns(d, 11, 1);
+}
+
+/* Nothing of flowpar: whoever listens on port 80. */
+static void plain(struct doctor *d, int when)
+{
+	if (when != BEFORE_READING)
+		return;
+	free(d->m.steered[0].in);
+	free(d->m.steered[0].out);
+	free(d->m.steered);
+	d->m.steered = NULL;
+	d->m.n_steered = 0;
+	d->port = 80;
+}
+
+static void nft(struct doctor *d, int when)
+{
+	plain(d, when);
+	if (when == BEFORE_CHECKING)
+		chain(d, "ip flowpar core", "prerouting", false, 2);
+}
+
+static void ephemeral(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.steered[0].base_port = 32760;	/* and 32768 */
+}
+
+#define ADVICE_RUN "stop it and start one a core: flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER..."
+#define ADVICE_SWITCH "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; few clients stay unequal"
+#define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
+#define STATUS(cpus) "Name:\tx\nCpus_allowed_list:\t" cpus "\n"
+
+static const struct fault faults[] = {
+	{ NULL, "the machine as it is", .tweak = NULL },
+	{ "slave-down", "a link without carrier",
+	  .file = { { "/sys/class/net/eth1/carrier", "0" } },
+	  .expected = "eth1: no carrier; 1 of the 2 slaves of bond0 work | - | check its cable and the switch port" },
+	{ "slave-down", "a slave set down",
+	  .file = { { "/sys/class/net/eth1/carrier", NULL }, { "/sys/class/net/eth1/flags", "0x1802" } },
+	  .expected = "eth1: down; 1 of the 2 slaves of bond0 work | ip link set eth1 up | -" },
+	{ "slave-speed", "a driver that knows no speed",
+	  .file = { { "/sys/class/net/eth0/speed", "-1" } },
+	  .expected = "eth0: its driver reports no speed (-1), so 802.3ad leaves it out | ethtool -s eth0 speed 1000 duplex full | -" },
+	{ "lacp-partner", "no LACP partner",
+	  .file = { { BOND "ad_partner_mac", "00:00:00:00:00:00\n" } },
+	  .expected = "bond0: no LACP partner answers on any of 2 ports | - | make the switch ports of eth0 eth1 one 802.3ad group with active LACP" },
+	{ NULL, "a partner that is not shown (to who is not root)",
+	  .file = { { BOND "ad_partner_mac", "\n" }, { BOND "ad_aggregator", "\n" } } },
+	{ "aggregator", "a slave in an aggregator of its own",
+	  .file = { { "/sys/class/net/eth1/bonding_slave/ad_aggregator_id", "2" } },
+	  .expected = "eth1: in aggregator 2, but bond0 sends through aggregator 1 | - | put its switch port into the same 802.3ad group as the others', at the same speed" },
+	{ "silent-service", "a firewall that drops per-core ports", .tweak = silent,
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept && nft insert rule ip filter OUTPUT tcp sport '{ 8000, 8008 }' accept | -" },
+	{ "silent-service", "something else that drops them", .tweak = silent_unknown,
+	  .expected = "tcp *:80: CPU 1's port 8008 was given 500 packets in 1.0 s, and none came back | - | what drops them? Rules see the per-core port: nft list ruleset" },
+	{ "no-listener", "a core without a server",
+	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") } },
+	  .expected = "tcp *:80: nobody listens for 1 of 2 cores (CPU 1, from port 8008 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	{ "accept-queue", "accept queues that overflow",
+	  .later = { { "/proc/net/netstat", NETSTAT("17", "2") } },
+	  .expected = "accept queues: full 12 times in 1.0 s, with 250 connections accepted; somaxconn is 4096 | - | raise the servers' backlog (ss -ltn shows it), or let full queues spill: flowparctl service add --spill 75" },
+	{ "nic-drops", "a ring that overflows", .tweak = ring,
+	  .later = { { "/sys/class/net/eth0/statistics/rx_fifo_errors", "33" }, { "/sys/class/net/eth0/statistics/rx_missed_errors", "30" } },
+	  .expected = "eth0: 33 packets lost in 1.0 s, its receive ring of 256 was full | ethtool -G eth0 rx 4096 | -" },
+	{ "nic-drops", "packets lost for another reason",
+	  .later = { { "/sys/class/net/eth0/statistics/rx_missed_errors", "33" } },
+	  .expected = "eth0: 33 packets lost in 1.0 s before its core took them | - | its core is too busy: flowparctl top shows by what" },
+	{ "backlog-drops", "a backlog that overflows",
+	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00000164", "00000007", "00000001") SOFTNET("1", "00000200", "00000000", "00000000") } },
+	  .expected = "CPU 0: 5 of 105 packets dropped in 1.0 s: its backlog of 1000 was full | sysctl -w net.core.netdev_max_backlog=4000 | -" },
+	{ "mtu", "another MTU",
+	  .file = { { "/sys/class/net/eth1/mtu", "9000" } },
+	  .expected = "eth1: MTU 9000, but bond0 has 1500 | ip link set eth1 mtu 1500 | -" },
+	{ "miimon", "nobody watches the links",
+	  .file = { { BOND "miimon", "0\n" } },
+	  .expected = "bond0: miimon 0: a link that fails is never noticed | echo 100 > /sys/class/net/bond0/bonding/miimon | -" },
+	{ NULL, "links watched by ARP",
+	  .file = { { BOND "miimon", "0\n" }, { BOND "arp_interval", "100\n" } } },
+	{ "bond-mode", "round robin",
+	  .file = { { BOND "mode", "balance-rr 0\n" }, { BOND "ad_partner_mac", "\n" } },
+	  .expected = "bond0: mode balance-rr: the packets of a flow leave by all of 2 NICs in turn, whichever core sends | "
+		"ip link set bond0 down && ip link set eth0 nomaster && ip link set eth1 nomaster && echo 802.3ad > /sys/class/net/bond0/bonding/mode"
+		" && ip link set eth0 down && ip link set eth0 master bond0 && ip link set eth1 down && ip link set eth1 master bond0 && ip link set bond0 up"
+		" | it needs 802.3ad at the switch, takes the link down for a while and routes with it" },
+	{ NULL, "a slave whose name would be a command",
+	  .file = { { BOND "slaves", "eth0 eth1 x;reboot\n" }, { "/sys/class/net/x;reboot/mtu", "9000" } } },
+	{ "unpinned", "a server with a name for the terminal",
+	  .file = { { "/proc/101/task/101/status", STATUS("0-3") }, { "/proc/101/comm", "\033[2Jx\n" } },
+	  .expected = "port 8008: ?[2Jx (pid 101, 1 threads) may run on CPUs 0-3 | taskset -acp 1 101 | -" },
+	{ NULL, "balance-xor", .file = { { BOND "mode", "balance-xor 2\n" }, { BOND "ad_partner_mac", "\n" } } },
+	{ "no-bond", "no bond",
+	  .file = { { "/sys/class/net/bonding_masters", NULL }, { "/sys/class/net/eth0/bonding_slave/cpus", NULL }, { "/sys/class/net/eth1/bonding_slave/cpus", NULL } },
+	  .expected = "machine: 2 NICs with a link, and no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
+	{ "queues", "a NIC with a queue on every core",
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "2" },
+		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
+	  .expected = "eth0: 4 queues on 4 cores, but 2 NICs share 4 cores: it has 2 of its own | ethtool -L eth0 combined 2 | -" },
+	{ "irq", "an interrupt on the wrong core",
+	  .file = { { "/proc/irq/27/smp_affinity_list", "0" }, { "/proc/irq/27/effective_affinity_list", "0" } },
+	  .expected = "eth1: 1 of 2 interrupts (27) go to CPU 0; the bond sends what CPU 1 sends by it | echo 1 > /proc/irq/27/smp_affinity_list | -" },
+	{ "irq", "interrupts that may go anywhere",
+	  .file = { { "/proc/irq/26/smp_affinity_list", "0-3" }, { "/proc/irq/27/smp_affinity_list", "0-3" } },
+	  .expected = "eth1: 2 of 2 interrupts (26-27) may go to CPUs 0-3, now 1 | echo 1 > /proc/irq/26/smp_affinity_list; echo 1 > /proc/irq/27/smp_affinity_list | -" },
+	{ "irq", "two NICs on one core, without lists",
+	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/sys/class/net/eth1/bonding_slave/cpus", "\n" },
+		    { "/proc/irq/26/smp_affinity_list", "0" }, { "/proc/irq/27/smp_affinity_list", "0" },
+		    { "/proc/irq/26/effective_affinity_list", "0" }, { "/proc/irq/27/effective_affinity_list", "0" } },
+	  .expected = "eth1: 2 of 2 interrupts (26-27) go to CPU 0, as eth0's do | echo 1 > /proc/irq/26/smp_affinity_list; echo 1 > /proc/irq/27/smp_affinity_list | -" },
+	{ "irq", "a NIC on a core where nobody listens",
+	  .file = { { "/sys/class/net/eth1/bonding_slave/cpus", "\n" },
+		    { "/proc/irq/26/smp_affinity_list", "3" }, { "/proc/irq/27/smp_affinity_list", "3" },
+		    { "/proc/irq/26/effective_affinity_list", "3" }, { "/proc/irq/27/effective_affinity_list", "3" } },
+	  .expected = "eth1: 2 of 2 interrupts (26-27) go to CPU 3, where no instance of tcp *:80 listens | echo 1 > /proc/irq/26/smp_affinity_list; echo 1 > /proc/irq/27/smp_affinity_list | -" },
+	{ "irq", "one that the kernel manages",
+	  .file = { { "/proc/irq/26/smp_affinity_list", "2-3" }, { "/proc/irq/26/effective_affinity_list", "2" },
+		    { "/sys/kernel/debug/irq/irqs/26", "dstate:   0x1\n            IRQD_AFFINITY_MANAGED\n" } },
+	  .expected = "eth1: 1 of 2 interrupts (26) may go to CPUs 2-3, now 2 | - | the kernel manages them and lets nobody move them: give this NIC's cores its listeners, or change its queues with ethtool -L" },
+	{ NULL, "no lists, but pinned interrupts",
+	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/sys/class/net/eth1/bonding_slave/cpus", "\n" } } },
+	{ "irqbalance", "irqbalance, with too few bans",
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
+	  .expected = "irqbalance: running (pid 60), and free to move 4 of the NICs' 4 interrupts | echo 'IRQBALANCE_ARGS=\"--banirq=24 --banirq=25 --banirq=26 --banirq=27\"' >> /etc/default/irqbalance && systemctl restart irqbalance | -" },
+	{ "rps", "receive packet steering",
+	  .file = { { "/sys/class/net/eth0/queues/rx-0/rps_cpus", "00000000,0000000c" } },
+	  .expected = "eth0: RPS hands the packets of 1 of 1 queues on to CPUs 2-3 | echo 0 | tee /sys/class/net/eth0/queues/rx-*/rps_cpus | -" },
+	{ "rfs", "receive flow steering",
+	  .file = { { "/proc/sys/net/core/rps_sock_flow_entries", "32768" }, { "/sys/class/net/eth0/queues/rx-0/rps_flow_cnt", "4096" } },
+	  .expected = "eth0: RFS moves flows of 1 of 1 queues to where their servers ran last (32768 entries) | echo 0 | tee /sys/class/net/eth0/queues/rx-*/rps_flow_cnt | -" },
+	{ NULL, "flow tables that nobody uses",
+	  .file = { { "/sys/class/net/eth0/queues/rx-0/rps_flow_cnt", "4096" } } },
+	{ "shared-listener", "one listener for all", .tweak = plain,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") } },
+	  .expected = "port 80: one listening socket for the flows of 2 cores (lighttpd, 1 processes) | - | " ADVICE_RUN },
+	{ NULL, "a core's listener that nft steers to", .tweak = nft,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") } } },
+	{ NULL, "a listener a core by SO_REUSEPORT, pinned", .tweak = plain,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "301") } } },
+	{ "unpinned", "a server that may run anywhere, with a listener a core", .tweak = plain,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "301") }, { "/proc/101/task/101/status", STATUS("0-3") },
+		    { "/proc/100/task/100/status", STATUS("0-3") } },
+	  .expected = "port 80: 2 processes (lighttpd, pid 100 and others, 2 threads) may run on CPUs 0-3 | - | " ADVICE_RUN },
+	{ NULL, "their master may run anywhere: it serves nobody", .tweak = plain,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "301") }, { "/proc/50/task/50/status", STATUS("0-3") },
+		    { "/proc/50/fd/3", "@socket:[300]" }, { "/proc/50/fd/4", "@socket:[301]" } } },
+	{ "unpinned", "an instance that may run anywhere",
+	  .file = { { "/proc/101/task/101/status", STATUS("0-3") } },
+	  .expected = "port 8008: lighttpd (pid 101, 1 threads) may run on CPUs 0-3 | taskset -acp 1 101 | -" },
+	{ "unpinned", "an instance with a thread on another core",
+	  .file = { { "/proc/101/task/102/status", STATUS("3") } },
+	  .expected = "port 8008: lighttpd (pid 101, 2 threads) may run on CPUs 1,3 | taskset -acp 1 101 | -" },
+	{ "server-core", "an instance on another's core",
+	  .file = { { "/proc/101/task/101/status", STATUS("0") } },
+	  .expected = "port 8008: lighttpd (pid 101) is pinned to CPU 0, but has CPU 1's flows | taskset -acp 1 101 | -" },
+	{ "policy", "a policy by addresses",
+	  .file = { { BOND "xmit_hash_policy", "layer2 0\n" } },
+	  .expected = "bond0: transmit policy layer2: all that is sent to one host or router leaves by one of 2 NICs | echo cpu-bound > /sys/class/net/bond0/bonding/xmit_hash_policy | -" },
+	{ "policy", "... on an unpatched kernel",
+	  .file = { { BOND "xmit_hash_policy", "layer2+3 2\n" }, { "/sys/class/net/eth0/bonding_slave/cpus", NULL }, { "/sys/class/net/eth1/bonding_slave/cpus", NULL } },
+	  .expected = "bond0: transmit policy layer2+3: all that is sent to one host or router leaves by one of 2 NICs | echo layer3+4 > /sys/class/net/bond0/bonding/xmit_hash_policy | -" },
+	{ "policy", "the best that an unpatched kernel has",
+	  .file = { { BOND "xmit_hash_policy", "layer3+4 1\n" }, { "/sys/class/net/eth0/bonding_slave/cpus", NULL }, { "/sys/class/net/eth1/bonding_slave/cpus", NULL } },
+	  .expected = "bond0: transmit policy layer3+4: an answer leaves by its own core's NIC one time in 2 | - | this kernel's bonding does not know cpu-bound: boot a patched kernel, then set it in /sys/class/net/bond0/bonding/xmit_hash_policy" },
+	{ "own-nic", "cores without a NIC that send", .tweak = other_nic,
+	  .expected = "bond0: 23.1 % of 1000 packets left by another NIC than their core's own | - | cores without a NIC of their own send them: keep servers and interrupts to the cores that have one" },
+	{ "moved", "flows that have moved", .tweak = moved,
+	  .expected = "tcp *:80: 12.3 % of 1000 packets belong to flows that began on another core | - | the switch or an interrupt has moved them; those that begin now stay" },
+	{ "moved", "packets on a core outside the list", .tweak = foreign,
+	  .expected = "tcp *:80: 40.0 % of 1000 packets arrive on a core that has no listener | - | give each core that a NIC interrupts an instance, or move the interrupt" },
+	{ "switch-hash", "a switch that hashes layer 2", .tweak = one_mac_one_link,
+	  .expected = "bond0: the switch sends all 24 new flows of the 12 addresses behind 52:54:00:00:00:09 to eth0: it hashes layer 2 only | - | have the switch's group hash addresses and ports (layer 3+4), or addresses (layer 2+3)" },
+	{ NULL, "a router's flows by both links", .tweak = one_mac_two_links },
+	{ NULL, "too few addresses to tell", .tweak = few_addresses },
+	{ "port-load", "unequal ports",
+	  .later = { { "/sys/class/net/eth0/statistics/rx_packets", "4000" }, { "/sys/class/net/eth1/statistics/rx_packets", "2000" } },
+	  .expected = "bond0: packets/s received: eth0 3000, eth1 1000: the most are 3.0 times the least | - | " ADVICE_SWITCH },
+	{ "port-load", "an idle port",
+	  .later = { { "/sys/class/net/eth1/statistics/rx_packets", "1000" } },
+	  .expected = "bond0: packets/s received: eth0 1000, eth1 0: some port gets none | - | " ADVICE_SWITCH },
+	{ NULL, "no traffic to tell by",
+	  .later = { { "/sys/class/net/eth0/statistics/rx_packets", "1150" }, { "/sys/class/net/eth1/statistics/rx_packets", "1001" } } },
+	{ "rss-load", "a NIC whose queues are unequal",
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), { "/sys/class/net/eth0/bonding_slave/cpus", "0,2-3" },
+		    { "/proc/irq/25/smp_affinity_list", "2" }, { "/proc/irq/25/effective_affinity_list", "2" }, { "/proc/irq/25/eth0-tx-0", NULL },
+		    { "/proc/irq/25/eth0-rx-1", "/" } },
+	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00001100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") SOFTNET("2", "00000010", "00000000", "00000000") } },
+	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | ethtool -X eth0 equal 3 | -" },
+	{ "conntrack", "connection tracking",
+	  .file = { { CT "count", "3\n" }, { "/proc/net/nf_conntrack",
+		"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n"
+		"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n"
+		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } },
+	  .expected = "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | -" },
+	{ NULL, "connection tracking of others' flows",
+	  .file = { { CT "count", "1\n" }, { "/proc/net/nf_conntrack",
+		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } } },
+	{ "xps", "transmit queues without a core",
+	  .file = { QUEUES("eth1", "tx-0/xps_cpus", "2"), QUEUES("eth1", "tx-1/xps_cpus", "0") },
+	  .expected = "eth1: of 2 transmit queues 1 have no core (XPS) and 0 another than their interrupt's | echo 2 > /sys/class/net/eth1/queues/tx-1/xps_cpus | -" },
+	{ "xps", "transmit queues of other cores",
+	  .file = { QUEUES("eth1", "tx-0/xps_cpus", "1"), QUEUES("eth1", "tx-1/xps_cpus", "00000001,00000000") },
+	  .expected = "eth1: of 2 transmit queues 0 have no core (XPS) and 2 another than their interrupt's | echo 2 > /sys/class/net/eth1/queues/tx-0/xps_cpus; echo 2 > /sys/class/net/eth1/queues/tx-1/xps_cpus | -" },
+	{ "firewall", "a long ruleset", .tweak = many_rules,
+	  .expected = "firewall: a packet of port 8000 is compared with 120 rules of chain ip filter OUTPUT | nft insert rule ip filter OUTPUT tcp sport 8000 accept && nft insert rule ip filter OUTPUT tcp sport 8008 accept | -" },
+	{ "offloads", "offloads off", .tweak = offloads,
+	  .expected = "eth1: 2 of 4 offloads off that it has: generic receive offload, transmit checksum offload | ethtool -K eth1 gro on tx on | -" },
+	{ "governor", "a slow frequency governor",
+	  .file = { { "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n" } },
+	  .expected = "CPU 0: frequency governor powersave: CPU 0 runs at 800 of 3600 MHz | echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor | -" },
+	{ "budget", "a softirq that never gets through",
+	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00000164", "00000002", "0000004b") SOFTNET("1", "00000200", "00000000", "00000002") } },
+	  .expected = "CPU 0: 74 times in 1.0 s the budget of 300 packets or 8000 us ended its softirq with work left | sysctl -w net.core.netdev_budget=600 net.core.netdev_budget_usecs=32000 | -" },
+	{ "somaxconn", "short accept queues",
+	  .file = { { "/proc/sys/net/core/somaxconn", "128\n" } },
+	  .expected = "net.core.somaxconn: 128 connections at most wait for a server, whatever backlog it asks for | sysctl -w net.core.somaxconn=4096 | and restart the servers: a queue keeps the length that it was opened with" },
+	{ "time-wait", "too little room for TIME_WAIT",
+	  .file = { { "/proc/sys/net/ipv4/tcp_max_tw_buckets", "100\n" } },
+	  .expected = "net.ipv4.tcp_max_tw_buckets: 100, and 90 sockets are in TIME_WAIT; 0 more had no room in 1.0 s | sysctl -w net.ipv4.tcp_max_tw_buckets=65536 | -" },
+	{ "time-wait", "... and no more",
+	  .later = { { "/proc/net/netstat", NETSTAT("5", "9") } },
+	  .expected = "net.ipv4.tcp_max_tw_buckets: 32768, and 90 sockets are in TIME_WAIT; 7 more had no room in 1.0 s | sysctl -w net.ipv4.tcp_max_tw_buckets=131072 | -" },
+	{ "ephemeral", "per-core ports that clients may get", .tweak = ephemeral,
+	  .file = { { "/proc/net/tcp", LISTEN("7FF8", "300") LISTEN("8000", "301") }, { "/proc/sys/net/ipv4/ip_local_reserved_ports", "40000-40010\n" } },
+	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=40000-40010,32768 | -" },
+	{ NULL, "... but are reserved", .tweak = ephemeral,
+	  .file = { { "/proc/net/tcp", LISTEN("7FF8", "300") LISTEN("8000", "301") }, { "/proc/sys/net/ipv4/ip_local_reserved_ports", "7,32766-32770\n" } } },
+};
+
+static char *examine(const struct fault *fault)
+{
+	struct doctor *d = calloc(1, sizeof(*d));
+	const struct finding *f;
+	char *text = NULL;
+	size_t len, i, k;
+	FILE *out;
+
+	if (!d)
+		abort();
+	plant_all(healthy);
+	plant_all(fault->file);
+	if (!machine_read(&d->m, NULL))
+		abort();
+	machine_sample(&d->m, 0);
+	plant_all(traffic);
+	plant_all(fault->later);
+	machine_sample(&d->m, 1);
+	d->m.sample[0].ms = 0;
+	d->m.sample[1].ms = 1000;
+	steer(d);
+	if (fault->tweak)
+		fault->tweak(d, BEFORE_READING);
+	doctor_read(d);
+	d->fw.known = d->syns.known = true;
+	d->fw.port = 8000;
+	for (i = 0; i < d->m.n; i++)
+		for (k = 0; k < d->m.bond[i].n; k++)
+			d->m.bond[i].nic[k].features_known = true;
+	if (fault->tweak)
+		fault->tweak(d, BEFORE_CHECKING);
+	doctor_examine(d);
+
+	out = open_memstream(&text, &len);
+	if (!out)
+		abort();
+	for (f = d->found.finding; f < d->found.finding + d->found.n; f++)
+		fprintf(out, "%s%s: %s: %s | %s | %s", ftell(out) ? "\n" : "", f->check, f->object, f->found,
+			f->command ? f->command : "-", f->advice ? f->advice : "-");
+	fclose(out);
+	doctor_free(d);
+	free(d);
+	nftw(root, take_out, 8, FTW_DEPTH | FTW_PHYS);
+	if (mkdir(root, 0700))
+		abort();
+	return text;
+}
+
+/* Has each check its fault? */
+static void complete(void)
+{
+	const struct check *c;
+	size_t i;
+
+	for (c = doctor_checks; c->name; c++) {
+		for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+			if (faults[i].name && !strcmp(faults[i].name, c->name))
+				break;
+		if (i < sizeof(faults) / sizeof(faults[0]))
+			continue;
+		printf("not ok - doctor: no fault is planted for check %s\n", c->name);
+		failed = 1;
+	}
+}
+
+int main(void)
+{
+	const struct fault *f;
+	char *found, *expected;
+	bool good;
+
+	if (!mkdtemp(root))
+		abort();
+	tree_set(root);
+	for (f = faults; f < faults + sizeof(faults) / sizeof(faults[0]); f++) {
+		found = examine(f);
+		if (asprintf(&expected, "%s%s%s", f->name ? f->name : "", f->name ? ": " : "", f->name ? f->expected : "") < 0)
+			abort();
+		good = !strcmp(found, expected);
+		printf("%sok - doctor: %s%s%s\n", good ? "" : "not ", f->what, f->name ? " is found by " : " has no finding",
+		       f->name ? f->name : "");
+		if (!good)
+			printf("#   found:    %s\n#   expected: %s\n", found, expected);
+		failed |= !good;
+		free(found);
+		free(expected);
+	}
+	complete();
+	rmdir(root);
+	return failed;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a NIC's driver says of its offloads and rings, as `ethtool -k` and -g show it.
+ */
+#ifndef FLOWPARCTL_ETHTOOL_H
+#define FLOWPARCTL_ETHTOOL_H
+
+#include <stdbool.h>
+
+struct nic;
+
+/* Offloads that a packet without them pays for. */
+enum feature { FEATURE_GRO, FEATURE_TSO, FEATURE_RX, FEATURE_TX, N_FEATURES };
+
+extern const struct feature_name {
+	const char *option;	/* of ethtool -K */
+	const char *name;
+} feature_names[N_FEATURES];
+
+/**
+ * ethtool_read() - fill in a NIC's offloads and rings
+ *
+ * Return: false if this kernel does not tell.
+ */
+bool ethtool_read(struct nic *nic);
+
+#endif

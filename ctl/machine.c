@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What flowparctl doctor reads of a machine.
+ */
+#include "machine.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "instance.h"
+#include "tree.h"
+
+static void *grown(void *array, size_t n, size_t size)
+{
+	array = realloc(array, (n + 1) * size);
+	if (!array)
+		abort();
+	memset((char *)array + n * size, 0, size);
+	return array;
+}
+
+void cpulist_add(struct cpulist *list, unsigned int cpu)
+{
+	size_t i;
+
+	if (cpulist_has(list, cpu) || list->n == CPULIST_MAX)
+		return;
+	for (i = list->n++; i && list->cpu[i - 1] > cpu; i--)
+		list->cpu[i] = list->cpu[i - 1];
+	list->cpu[i] = (uint16_t)cpu;
+}
+
+/* --- interrupts ------------------------------------------------------------------- */
+
+/*
+ * The queue that an interrupt serves, by the names that drivers give: virtio0-input.3,
+ * eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci. Return: false if it names none.
+ */
+static bool queue_of(const char *name, unsigned int *queue)
+{
+	static const char *const words[] = { "input", "output", "rx", "tx", "comp", "queue", "q" };
+	const char *p, *digits;
+	size_t i, len;
+
+	for (p = name; *p; p++)
+		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			len = strlen(words[i]);
+			if (strncasecmp(p, words[i], len))
+				continue;
+			digits = p + len;
+			if (*digits && strchr("-._", *digits))
+				digits++;
+			if (!isdigit((unsigned char)*digits))
+				continue;
+			*queue = (unsigned int)strtoul(digits, NULL, 10);
+			return true;
+		}
+	return false;
+}
+
+static void irq_name(struct irq *irq)
+{
+	struct dirent *entry;
+	DIR *dir = tree_dir("/proc/irq/%u", irq->number);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		/* its files are smp_affinity..., node, spurious and the like; an action is a directory */
+		if (entry->d_name[0] != '.' && entry->d_type == DT_DIR)
+			snprintf(irq->name, sizeof(irq->name), "%.63s", entry->d_name);
+	closedir(dir);
+}
+
+static bool irq_read(struct irq *irq, unsigned int number)
+{
+	char *text;
+
+	memset(irq, 0, sizeof(*irq));
+	irq->number = number;
+	if (!tree_cpus(&irq->allowed, "/proc/irq/%u/smp_affinity_list", number))
+		return false;
+	if (!tree_cpus(&irq->now, "/proc/irq/%u/effective_affinity_list", number) || !irq->now.n)
+		irq->now = irq->allowed;
+	irq_name(irq);
+	/* Only there with CONFIG_GENERIC_IRQ_DEBUGFS and debugfs. */
+	text = tree_text("/sys/kernel/debug/irq/irqs/%u", number);
+	irq->managed = text && strstr(text, "IRQD_AFFINITY_MANAGED");
+	free(text);
+	return true;
+}
+
+/*
+ * A virtio NIC hangs off a virtio device; the vectors are the PCI function's above.
+ * Not for others: above a NIC is the bridge, with interrupts of its own.
+ */
+static void nic_irqs(struct nic *nic)
+{
+	struct irq *irq = malloc(sizeof(*irq));
+	unsigned int *numbers = NULL;
+	bool any_queue = false;
+	char subsystem[32];
+	const char *up = "";
+	long long number;
+	size_t i, to = 0;
+	int n;
+
+	if (!irq)
+		abort();
+	if (tree_link(subsystem, sizeof(subsystem), "/sys/class/net/%s/device/subsystem", nic->name) &&
+	    !strcmp(subsystem, "virtio"))
+		up = "/..";
+	n = tree_numbers(&numbers, "/sys/class/net/%s/device%s/msi_irqs", nic->name, up);
+	for (i = 0; n > 0 && i < (size_t)n; i++) {
+		if (!irq_read(irq, numbers[i]))
+			continue;
+		nic->irq = grown(nic->irq, nic->n_irqs, sizeof(*irq));
+		nic->irq[nic->n_irqs++] = *irq;
+	}
+	free(numbers);
+	if (!nic->n_irqs && tree_number(&number, "/sys/class/net/%s/device%s/irq", nic->name, up) &&
+	    number && irq_read(irq, (unsigned int)number)) {
+		nic->irq = grown(NULL, 0, sizeof(*irq));
+		nic->irq[nic->n_irqs++] = *irq;
+	}
+	free(irq);
+	/* Those for configuration and errors bring no packets. */
+	for (i = 0; i < nic->n_irqs; i++)
+		any_queue |= queue_of(nic->irq[i].name, &nic->irq[i].queue);
+	for (i = 0; any_queue && i < nic->n_irqs; i++)
+		if (queue_of(nic->irq[i].name, &nic->irq[i].queue))
+			nic->irq[to++] = nic->irq[i];
+	if (any_queue)
+		nic->n_irqs = to;
+}
+
+/* --- NICs and bonds ----------------------------------------------------------------- */
+
+static void nic_read(struct nic *nic, const char *name)
+{
+	struct dirent *entry;
+	long long number;
+	char line[32];
+	DIR *dir;
+
+	snprintf(nic->name, sizeof(nic->name), "%.15s", name);
+	if (tree_line(line, sizeof(line), "/sys/class/net/%s/flags", name))
+		nic->up = strtoul(line, NULL, 16) & IFF_UP;
+	/* EINVAL while it is down */
+	nic->carrier = tree_number(&number, "/sys/class/net/%s/carrier", name) && number;
+	tree_number(&nic->mtu, "/sys/class/net/%s/mtu", name);
+	if (!tree_number(&nic->speed, "/sys/class/net/%s/speed", name))
+		nic->speed = -1;
+	dir = tree_dir("/sys/class/net/%s/queues", name);
+	while (dir && (entry = readdir(dir))) {
+		nic->rx_queues += !strncmp(entry->d_name, "rx-", 3);
+		nic->tx_queues += !strncmp(entry->d_name, "tx-", 3);
+	}
+	if (dir)
+		closedir(dir);
+	if (!tree_number(&nic->aggregator, "/sys/class/net/%s/bonding_slave/ad_aggregator_id", name))
+		nic->aggregator = -1;
+	nic->has_list = tree_cpus(&nic->list, "/sys/class/net/%s/bonding_slave/cpus", name);
+	nic_irqs(nic);
+}
+
+static void first_word(char *line)
+{
+	line[strcspn(line, " ")] = '\0';
+}
+
+static bool bond_read(struct machine *m, const char *name)
+{
+	char *slaves, *next, *slave;
+	struct lag *b;
+	size_t i;
+
+	if (strlen(name) >= IF_NAMESIZE || !tree_is("/sys/class/net/%s/bonding", name))
+		return false;
+	if (!tree_plain_name(name)) {
+		m->odd++;
+		return true;
+	}
+	m->bond = grown(m->bond, m->n, sizeof(*m->bond));
+	b = &m->bond[m->n++];
+	strcpy(b->name, name);
+	tree_line(b->mode, sizeof(b->mode), "/sys/class/net/%s/bonding/mode", name);
+	tree_line(b->policy, sizeof(b->policy), "/sys/class/net/%s/bonding/xmit_hash_policy", name);
+	first_word(b->mode);
+	first_word(b->policy);
+	tree_number(&b->miimon, "/sys/class/net/%s/bonding/miimon", name);
+	tree_number(&b->arp_interval, "/sys/class/net/%s/bonding/arp_interval", name);
+	tree_number(&b->mtu, "/sys/class/net/%s/mtu", name);
+	tree_line(b->partner, sizeof(b->partner), "/sys/class/net/%s/bonding/ad_partner_mac", name);
+	if (!tree_number(&b->aggregator, "/sys/class/net/%s/bonding/ad_aggregator", name))
+		b->aggregator = -1;
+	slaves = tree_text("/sys/class/net/%s/bonding/slaves", name);
+	next = slaves;
+	while (next && (slave = strsep(&next, " \n"))) {
+		if (!*slave)
+			continue;
+		if (!tree_plain_name(slave)) {
+			m->odd++;
+			continue;
+		}
+		b->nic = grown(b->nic, b->n, sizeof(*b->nic));
+		nic_read(&b->nic[b->n++], slave);
+	}
+	free(slaves);
+	for (i = 0; i < b->n; i++)
+		b->patched |= b->nic[i].has_list;
+	return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(((const struct nic *)a)->name, ((const struct nic *)b)->name);
+}
+
+/* Without a bond: the NICs that could be one's slaves. */
+static void nics_read(struct machine *m)
+{
+	struct dirent *entry;
+	struct lag *b;
+	long long value;
+	DIR *dir;
+
+	m->bond = grown(m->bond, 0, sizeof(*m->bond));
+	m->n = 1;
+	b = m->bond;
+	dir = tree_dir("/sys/class/net");
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !tree_is("/sys/class/net/%s/device", entry->d_name) ||
+		    tree_is("/sys/class/net/%s/wireless", entry->d_name) ||
+		    !tree_number(&value, "/sys/class/net/%s/type", entry->d_name) || value != 1 ||
+		    !tree_number(&value, "/sys/class/net/%s/carrier", entry->d_name) || !value)
+			continue;
+		if (!tree_plain_name(entry->d_name)) {
+			m->odd++;
+			continue;
+		}
+		b->nic = grown(b->nic, b->n, sizeof(*b->nic));
+		nic_read(&b->nic[b->n++], entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	if (b->n)
+		qsort(b->nic, b->n, sizeof(*b->nic), by_name);
+}
+
+bool machine_read(struct machine *m, const char *only)
+{
+	char *names, *next, *name;
+	bool good = true;
+
+	memset(m, 0, sizeof(*m));
+	tree_cpus(&m->online, "/sys/devices/system/cpu/online");
+	if (only) {
+		good = bond_read(m, only);
+	} else {
+		names = tree_text("/sys/class/net/bonding_masters");
+		next = names;
+		while (next && (name = strsep(&next, " \n")))
+			if (*name)
+				bond_read(m, name);
+		free(names);
+	}
+	if (!m->n && good)
+		nics_read(m);
+	return good;
+}
+
+void machine_free(struct machine *m)
+{
+	size_t i, k;
+
+	for (i = 0; i < m->n; i++) {
+		for (k = 0; k < m->bond[i].n; k++)
+			free(m->bond[i].nic[k].irq);
+		free(m->bond[i].nic);
+	}
+	for (i = 0; i < m->n_steered; i++) {
+		free(m->steered[i].in);
+		free(m->steered[i].out);
+	}
+	free(m->bond);
+	free(m->steered);
+	free(m->sample[0].softnet);
+	free(m->sample[1].softnet);
+	memset(m, 0, sizeof(*m));
+}
+
+/* --- what is counted -------------------------------------------------------------------- */
+
+/* Of /proc/net/netstat and snmp: a line of names, then one of values. */
+static uint64_t counter(const char *text, const char *group, const char *name)
+{
+	size_t group_len = strlen(group), name_len = strlen(name);
+	const char *names, *values, *end;
+
+	for (names = text; names; names = strchr(values, '\n'), names += !!names) {
+		values = strchr(names, '\n');
+		if (!values++)
+			break;
+		if (strncmp(names, group, group_len) || strncmp(values, group, group_len))
+			continue;
+		names += group_len;
+		values += group_len;
+		for (;;) {
+			names += strspn(names, " ");
+			values += strspn(values, " ");
+			end = names + strcspn(names, " \n");
+			if (end == names)
+				return 0;
+			if ((size_t)(end - names) == name_len && !strncmp(names, name, name_len))
+				return strtoull(values, NULL, 10);
+			names = end;
+			values += strcspn(values, " \n");
+		}
+	}
+	return 0;
+}
+
+static void softnet_read(struct sample *s)
+{
+	char *text = tree_text("/proc/net/softnet_stat"), *next = text, *line, *field;
+	unsigned long column[13];
+	struct softnet *row;
+	size_t i;
+
+	while (next && (line = strsep(&next, "\n"))) {
+		memset(column, 0, sizeof(column));
+		for (i = 0; i < 13 && (field = strsep(&line, " ")); i++)
+			column[i] = strtoul(field, NULL, 16);
+		if (i < 13)	/* older kernels do not say which CPU */
+			continue;
+		s->softnet = grown(s->softnet, s->n, sizeof(*s->softnet));
+		row = &s->softnet[s->n++];
+		row->cpu = (unsigned int)column[12];
+		row->processed = column[0];
+		row->dropped = column[1];
+		row->squeezed = column[2];
+	}
+	free(text);
+}
+
+void machine_sample(struct machine *m, unsigned int which)
+{
+	struct sample *s = &m->sample[which];
+	long long missed, fifo;
+	struct nic *nic;
+	size_t i, k;
+	char *text;
+
+	memset(s, 0, sizeof(*s));
+	s->ms = now_ms();
+	for (i = 0; i < m->n; i++)
+		for (k = 0; k < m->bond[i].n; k++) {
+			nic = &m->bond[i].nic[k];
+			missed = fifo = 0;
+			tree_number(&nic->rx[which], "/sys/class/net/%s/statistics/rx_packets", nic->name);
+			tree_number(&missed, "/sys/class/net/%s/statistics/rx_missed_errors", nic->name);
+			tree_number(&fifo, "/sys/class/net/%s/statistics/rx_fifo_errors", nic->name);
+			/* Some drivers count one loss in both. */
+			nic->missed[which] = missed > fifo ? missed : fifo;
+		}
+	softnet_read(s);
+	text = tree_text("/proc/net/netstat");
+	s->listen_overflows = text ? counter(text, "TcpExt:", "ListenOverflows") : 0;
+	s->tw_overflows = text ? counter(text, "TcpExt:", "TCPTimeWaitOverflow") : 0;
+	free(text);
+	text = tree_text("/proc/net/snmp");
+	s->passive_opens = text ? counter(text, "Tcp:", "PassiveOpens") : 0;
+	free(text);
+}
+
+double machine_seconds(const struct machine *m)
+{
+	uint64_t ms = m->sample[1].ms - m->sample[0].ms;
+
+	return (double)(ms ? ms : 1) / 1000;
+}
+
+/* --- which cores are whose ---------------------------------------------------------------- */
+
+unsigned int steered_port(const struct steered *s, unsigned int cpu)
+{
+	size_t rank;
+
+	for (rank = 0; rank < s->cpus.n; rank++)
+		if (s->cpus.cpu[rank] == cpu)
+			return s->base_port + (unsigned int)rank * s->stride;
+	return 0;
+}
+
+static bool serves(const struct machine *m, unsigned int cpu)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_steered; i++)
+		if (!steered_port(&m->steered[i], cpu))
+			return false;
+	return true;
+}
+
+/* Where its interrupts go, if they are pinned; one that is not takes none. */
+static bool pinned_cores(const struct nic *nic, struct cpulist *cores)
+{
+	size_t i;
+
+	cores->n = 0;
+	for (i = 0; i < nic->n_irqs; i++) {
+		if (nic->irq[i].allowed.n != 1)
+			return false;
+		cpulist_add(cores, nic->irq[i].allowed.cpu[0]);
+	}
+	return cores->n;
+}
+
+static void plan_free(const struct machine *m, struct nic *nic, struct cpulist *taken, size_t turn)
+{
+	struct cpulist near, cores;
+	unsigned int pass;
+	size_t i;
+
+	if (!tree_cpus(&near, "/sys/class/net/%s/device/local_cpulist", nic->name))
+		near.n = 0;
+	/* A core that listens and is near, then one that listens, then any that is free. */
+	for (pass = 0; pass < 3 && !nic->want.n; pass++) {
+		/* Where no more listen it may as well stay. */
+		if (pass == 2 && pinned_cores(nic, &cores) && cores.n == 1 && !cpulist_has(taken, cores.cpu[0])) {
+			nic->want = cores;
+			cpulist_add(taken, cores.cpu[0]);
+			return;
+		}
+		for (i = 0; i < m->online.n && !nic->want.n; i++) {
+			unsigned int cpu = m->online.cpu[i];
+
+			if (cpulist_has(taken, cpu) || (pass < 2 && !serves(m, cpu)) ||
+			    (pass < 1 && near.n && !cpulist_has(&near, cpu)))
+				continue;
+			cpulist_add(&nic->want, cpu);
+		}
+	}
+	if (!nic->want.n && m->online.n)	/* more NICs than cores: in turn */
+		cpulist_add(&nic->want, m->online.cpu[turn % m->online.n]);
+	if (nic->want.n)
+		cpulist_add(taken, nic->want.cpu[0]);
+	nic->planned = true;
+}
+
+void machine_plan(struct machine *m)
+{
+	struct cpulist *taken = calloc(2, sizeof(*taken)), *cores = taken + 1;
+	size_t i, k, j, turn = 0, nics = 0, share;
+	struct nic *nic;
+	bool is_free;
+
+	if (!taken)
+		abort();
+	for (i = 0; i < m->n; i++)
+		nics += m->bond[i].n;
+	share = nics && m->online.n > nics ? m->online.n / nics : 1;
+	for (i = 0; i < m->n; i++)
+		for (k = 0; k < m->bond[i].n; k++) {
+			nic = &m->bond[i].nic[k];
+			nic->want.n = 0;
+			nic->planned = false;
+			if (nic->has_list && nic->list.n) {
+				nic->want = nic->list;
+			} else if (pinned_cores(nic, cores)) {
+				/* More NICs than cores have to share. */
+				is_free = cores->n <= share;
+				for (j = 0; j < cores->n; j++)
+					is_free &= (nics > m->online.n || !cpulist_has(taken, cores->cpu[j])) &&
+						   (serves(m, cores->cpu[j]) || nics > m->online.n);
+				if (is_free)
+					nic->want = *cores;
+			}
+			for (j = 0; j < nic->want.n; j++)
+				cpulist_add(taken, nic->want.cpu[j]);
+		}
+	for (i = 0; i < m->n; i++)
+		for (k = 0; k < m->bond[i].n; k++, turn++)
+			if (!m->bond[i].nic[k].want.n)
+				plan_free(m, &m->bond[i].nic[k], taken, turn);
+	free(taken);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who listens on which TCP ports, and which CPUs they may run on: from /proc, for
+ * flowparctl doctor, with or without being root.
+ */
+#ifndef FLOWPARCTL_SERVERS_H
+#define FLOWPARCTL_SERVERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "cpulist.h"
+
+struct listening {
+	unsigned int port;
+	int family;
+	unsigned long inode;
+	unsigned int holders;	/* processes that have it open, as far as we may see */
+};
+
+/* A process that has listening sockets of a port. */
+struct server {
+	unsigned int port;
+	pid_t pid, parent;
+	char comm[16];
+	struct cpulist allowed;		/* of all its threads together */
+	unsigned int threads;
+	bool master;			/* only the parent of others that listen there */
+};
+
+struct servers {
+	struct listening *listening;
+	size_t n_listening;
+	struct server *server;
+	size_t n;
+	bool hidden;		/* there are processes whose sockets we may not see */
+};
+
+/**
+ * servers_read() - who listens on some ports
+ * @wanted: the ports, 65536 entries
+ *
+ * Return: false if /proc/net/tcp cannot be read. Free with servers_free() in any case.
+ */
+bool servers_read(struct servers *s, const bool *wanted);
+void servers_free(struct servers *s);
+
+/* Sockets that listen on a port, of the family that has more of them. */
+size_t servers_sockets(const struct servers *s, unsigned int port);
+
+/* Return: the listened port with most connections, if @least have it; else 0. */
+unsigned int servers_busiest(unsigned int least);
+
+#endif

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: export writes what networkd or ifupdown need and nothing that they do not know, and what up then reads
+# Suite: unit
+# shellcheck disable=SC2119
+# shellcheck source=tests/affinity/common.sh
+. "$(dirname "$0")/common.sh"
+
+to=$test_out/root
+mkdir "$to"
+asked=(--bond bond0 --slaves 'eth0,eth1' --address 192.0.2.1/24 --port 80 --base-port 8000 --cpus 0-1)
+
+check 'networkd' setup export networkd --to "$to" "${asked[@]}"
+same 'its files' "etc/flowpar/flowpar.conf
+etc/systemd/network/10-bond0-slaves.network
+etc/systemd/network/10-bond0.netdev
+etc/systemd/network/10-bond0.network
+etc/systemd/system/flowpar.service.d/10-networkd.conf" "$(cd "$to" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort)"
+same 'the options that up is to take' "ADOPT=yes
+BOND=bond0
+SLAVES=eth0,eth1
+CPUS=0-1
+PORT=80
+BASE_PORT=8000" "$(grep -v '^#' "$to/etc/flowpar/flowpar.conf")"
+check_fails 'up takes them, and looks for the bond' 1 '^setup-flowpar.sh: bond0: no such bond to take over' \
+	setup up --config "$to/etc/flowpar/flowpar.conf" --dry-run
+check 'the policy is one that networkd knows' grep -qx 'TransmitHashPolicy=layer3+4' "$to/etc/systemd/network/10-bond0.netdev"
+check 'the address is there' grep -qx 'Address=192.0.2.1/24' "$to/etc/systemd/network/10-bond0.network"
+check_fails 'a file that is there is not overwritten' 1 "^setup-flowpar.sh: $to/etc/systemd/network/10-bond0.netdev: already exists" \
+	setup export networkd --to "$to" "${asked[@]}"
+
+rm -r "${to:?}/etc"
+check 'ifupdown' setup export ifupdown --to "$to" "${asked[@]}"
+same 'its files' "etc/flowpar/flowpar.conf etc/network/interfaces.d/bond0" \
+	"$(cd "$to" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort | paste -sd' ')"
+check 'it has the address' grep -qx '    address 192.0.2.1/24' "$to/etc/network/interfaces.d/bond0"
+check 'and takes the set-up back' grep -qE '^    pre-down /.*/setup-flowpar.sh down$' "$to/etc/network/interfaces.d/bond0"
+
+out=$(setup export networkd --bond bond0 --slaves eth0,eth1)
+check 'without --to all is shown' grep -qx '# --- /etc/systemd/network/10-bond0.netdev' <<< "$out"
+check 'without an address DHCP has it' grep -qx 'DHCP=yes' <<< "$out"
+printf 'ADOPT=yes\nBOND=bond0\nADDRESS=192.0.2.7/24\n' > "$test_out/conf"
+check 'the file is read' grep -qx 'Address=192.0.2.7/24' <(setup export networkd --config "$test_out/conf" --slaves eth0,eth1)
+
+check_fails 'no manager' 2 '^setup-flowpar.sh: export : want networkd or ifupdown' setup export
+check_fails 'slaves are needed' 2 '^setup-flowpar.sh: export: --slaves is missing' setup export networkd --adopt --bond bond0
+check_fails 'a directory that is not there' 2 '^setup-flowpar.sh: --to /nothing: no such directory' setup export networkd --to /nothing "${asked[@]}"
+check_fails '--to is for export' 2 '^setup-flowpar.sh: --to: is for export' setup up --to /tmp
+finish

@@ -1,0 +1,369 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: flowparctl doctor finds each fault that is planted, with its number, and nothing else; its remedy, run as printed, makes it go; on a healthy machine it finds nothing
+# Suite: long
+#
+#   client0, client1 -- br0 -- lag0 ==== eth0, eth1 > bond0    CPUs 0, 1; CPU 2 has no NIC
+#
+# Twice: on a stock kernel, a bond and a lighttpd as a distribution sets them up; on the
+# patched one, what setup-flowpar.sh up and flowparctl run set up, and then spoilt.
+# Clients ask in turn, three requests each, so that whatever a second shows the links
+# carry the same.
+# shellcheck disable=SC1083,SC2016,SC2154,SC2317	# placeholders; jq's and others' variables; called by check
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/netfilter/common.sh
+. "$repo/tests/netfilter/common.sh"
+
+# --- the load ---------------------------------------------------------------------
+
+load() {	# load LINK...: clients of these links, until stop
+	remote "rm -f /run/stop /run/stopped
+		(until [[ -e /run/stop ]]; do
+			for k in $(for link; do echo "${client_on[$link]}"; done | xargs); do
+				lab-client \$k ab -q -n 3 -s 5 http://$LAB_SERVER/
+			done
+		done; touch /run/stopped) > /dev/null 2>&1 &"
+	wait_until 60 eval "(($(opened) + 20 < \$(opened)))"
+}
+stop() { remote "touch /run/stop; until [[ -e /run/stopped ]]; do sleep 0.1; done"; }
+opened() { awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp; }
+
+# --- asking ------------------------------------------------------------------------
+
+diagnose() { flowparctl doctor --json "$@" > "$LAB_OUT/found.json"; }
+found() { jq -r '.findings[] | .check + " " + .object' "$LAB_OUT/found.json"; }
+said() { jq -r --arg check "$1" '.findings[] | select(.check == $check) | .object + ": " + .found' "$LAB_OUT/found.json"; }
+remedies() { jq -r '.findings[].command | values' "$LAB_OUT/found.json"; }
+
+# finds TEXT LINES [OPTION]...: exactly these, CHECK OBJECT each, in this order
+finds() {
+	local text=$1 lines=$2 status=0
+	shift 2
+	diagnose "$@" || status=$?
+	same "$text" "$lines" "$(found)"
+	same "... exit status" "$((${#lines} > 0))" "$status"
+}
+says() { check "... with its number: $1 $2" eval "said $1 | grep -qE -- '$2'"; }
+
+# mended TEXT: the remedies run as printed, and then nothing is found
+mended() {
+	remedies > "$LAB_OUT/remedies"
+	check "... the remedies run as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	clean() { diagnose "$@"; }
+	check "$1" wait_until 20 clean
+	[[ -z $(found) ]] || not_ok "(what is left)" "$(cat "$LAB_OUT/found.json")"
+}
+
+# --- a stock kernel ------------------------------------------------------------------
+
+stock() {
+	local pid k
+	modprobe bonding max_bonds=0
+	ip link add bond0 type bond mode 802.3ad miimon 100 lacp_rate fast
+	for ((k = 0; k < LAB_NICS; k++)); do
+		ip link set "eth$k" master bond0
+	done
+	ip link set bond0 up
+	ip address add "$LAB_SERVER/24" dev bond0
+	check "a bond as it comes" wait_until 120 lag_ready bond0 "$LAB_NICS"
+	lab-ready
+	find_links
+	printf 'server.document-root = "/run/www"\nserver.port = 80\nserver.max-worker = 2\n' > /run/lighttpd.conf
+	lighttpd -D -f /run/lighttpd.conf &
+	pid=$!
+	wait_until 60 serving 80
+	load 0 1
+	finds "what a distribution sets up" "irq eth0
+irq eth1
+shared-listener port 80
+unpinned port 80
+policy bond0" --interval 3
+	says irq '^eth0: [0-9]+ of [0-9]+ interrupts \([0-9,-]+\) may go to CPUs 0-2, now [0-2,-]+$'
+	says shared-listener '^port 80: one listening socket for the flows of 2 cores \(lighttpd, 2 processes\)$'
+	says unpinned '^port 80: 2 processes \(lighttpd, pid [0-9]+ and others, 2 threads\) may run on CPUs 0-2$'
+	says policy '^bond0: transmit policy layer2: all that is sent to one host or router leaves by one of 2 NICs$'
+	same "... the same in words" "costly  eth0
+costly  eth1
+costly  port 80
+costly  port 80
+costly  bond0" "$(flowparctl doctor | sed -n 's/^\([a-z][a-z]* *[^:]*\): .*/\1/p' | grep -v '^not')"
+	check "an ordinary user is told what he may not see" \
+		eval 'as_nobody flowparctl doctor > '"$LAB_OUT"'/nobody; grep -q "^not looked at: switch: .*only root may look" '"$LAB_OUT"'/nobody && grep -q "^not looked at: bond0: its LACP partner" '"$LAB_OUT"'/nobody'
+	jq -r '.findings[] | select(.check == "shared-listener").advice' "$LAB_OUT/found.json" > "$LAB_OUT/advice"
+	stop
+	remedies > "$LAB_OUT/remedies"
+	check "... the remedies run as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	kill "$pid"
+	wait "$pid"
+	# "stop it and start one a core: flowparctl run ... -- SERVER..."
+	sed 's/.*a core: //; s/SERVER\.\.\./lighttpd -D -f {conf}/; s|--listen|--template '"$repo"'/configs/lighttpd.conf.in --listen|' "$LAB_OUT/advice" > "$LAB_OUT/advised"
+	bash -c "exec $(< "$LAB_OUT/advised")" 2> "$LAB_OUT/run.log" &
+	pid=$!
+	check "the advice for the server runs, with the server's own command" wait_until 60 serving 8000 8008
+	load 0 1
+	finds "all is left that a stock kernel cannot" "policy bond0" --interval 3
+	says policy '^bond0: transmit policy layer3\+4: an answer leaves by its own core.s NIC one time in 2$'
+	stop
+	kill "$pid"
+	wait "$pid"
+	remote_start over
+}
+
+# --- the patched kernel -----------------------------------------------------------------
+
+healthy() {
+	lab-ready
+	"$repo/affinity/setup-flowpar.sh" up --bond bond0 --slaves eth0,eth1 --address "$LAB_SERVER/24" --port 80 --base-port 8000 > "$LAB_OUT/up" ||
+		not_ok "setup-flowpar.sh up" "$(cat "$LAB_OUT/up")"
+	flowparctl run --cpus 0-1 --port-base 8000 --template "$repo/configs/lighttpd.conf.in" -- lighttpd -D -f {conf} 2> "$LAB_OUT/run.log" &
+	servers=$!
+	wait_until 60 serving 8000 8008
+	find_links
+	load 0 1
+	finds "nothing on a healthy machine" "" --interval 3
+	same "... nor is there anything that it could not look at, but for want of traffic" '[]' \
+		"$(jq -c '.unseen | map(select(.why | test("^the load of its ports") | not))' "$LAB_OUT/found.json")"
+	same "... in words" "nothing found" "$(flowparctl doctor --interval 3 | sed 's/ in .*//')"
+}
+
+pid_of() { ss -Hltnp "sport = $1" | grep -o 'pid=[0-9]*' | cut -d= -f2 | head -n 1; }
+
+# irqbalance is not what is tested: who has its name, and a systemctl that restarts that.
+irqbalance() {
+	mkdir -p /run/bin
+	cat > /run/bin/irqbalance <<-'END'
+	#!/bin/bash
+	sleep 10000 &
+	wait
+	END
+	cat > /run/bin/systemctl <<-'END'
+	#!/bin/bash
+	[[ $* == 'restart irqbalance' ]] || exit 1
+	. /etc/default/irqbalance
+	kill "$(< /run/irqbalance.pid)"
+	/run/bin/irqbalance $IRQBALANCE_ARGS > /dev/null 2>&1 &
+	echo $! > /run/irqbalance.pid
+	END
+	chmod +x /run/bin/*
+	export PATH=/run/bin:$PATH
+	/run/bin/irqbalance &
+	echo $! > /run/irqbalance.pid
+	named() { [[ $(< "/proc/$(< /run/irqbalance.pid)/comm") == irqbalance ]]; }
+	wait_until 30 named
+}
+
+# Nobody asks meanwhile: some of these faults have each other's effects.
+settings() {
+	echo 0 > "/proc/irq/$(basename "$(printf '%s\n' "$(realpath /sys/class/net/eth1/device/..)"/msi_irqs/* | tail -n 1)")/smp_affinity_list"
+	stop
+	echo 4 > /sys/class/net/eth0/queues/rx-0/rps_cpus
+	echo 1024 > /proc/sys/net/core/rps_sock_flow_entries
+	echo 64 > /sys/class/net/eth1/queues/rx-0/rps_flow_cnt
+	ip link set eth1 mtu 1400
+	echo 0 > /sys/class/net/bond0/bonding/miimon
+	echo layer2 > /sys/class/net/bond0/bonding/xmit_hash_policy
+	ethtool -K eth0 gro off
+	taskset -acp 0-2 "$(pid_of 8000)" > /dev/null
+	taskset -acp 2 "$(pid_of 8008)" > /dev/null
+	irqbalance
+	sysctl -q net.core.somaxconn=16 net.ipv4.tcp_max_tw_buckets=3 net.ipv4.ip_local_port_range='7000 9000'
+	finds "settings" "mtu eth1
+miimon bond0
+irq eth1
+irqbalance irqbalance
+rps eth0
+rfs eth1
+unpinned port 8000
+server-core port 8008
+policy bond0
+offloads eth0
+somaxconn net.core.somaxconn
+time-wait net.ipv4.tcp_max_tw_buckets
+ephemeral per-core ports"
+	says mtu '^eth1: MTU 1400, but bond0 has 1500$'
+	says irq '^eth1: 1 of 2 interrupts \([0-9]+\) go to CPU 0; the bond sends what CPU 1 sends by it$'
+	says irqbalance '\(pid [0-9]+\), and free to move 4 of the NICs. 4 interrupts$'
+	says rps '^eth0: RPS hands the packets of 1 of 1 queues on to CPUs 2$'
+	says rfs '^eth1: RFS moves flows of 1 of 1 queues .* \(1024 entries\)$'
+	says unpinned '^port 8000: lighttpd \(pid [0-9]+, 1 threads\) may run on CPUs 0-2$'
+	says server-core '^port 8008: lighttpd \(pid [0-9]+\) is pinned to CPU 2, but has CPU 1.s flows$'
+	says somaxconn ': 16 connections at most'
+	says ephemeral '^per-core ports: 2 of them are in ip_local_port_range 7000-9000'
+	mended "settings are mended"
+	kill "$(< /run/irqbalance.pid)"
+}
+
+firewall() {
+	local k
+	load 0 1
+	nft 'table inet filter { chain input { type filter hook input priority filter; policy accept; ct state established accept; }; }'
+	for ((k = 0; k < 40; k++)); do
+		echo "insert rule inet filter input tcp dport $((9000 + k)) drop"
+	done | nft -f -
+	tracked() { diagnose --interval 3; found | grep -q '^conntrack'; }
+	wait_until 30 tracked
+	same "connection tracking and a long ruleset" "conntrack conntrack
+firewall firewall" "$(found)"
+	says conntrack '^conntrack: tracks the service: [1-9][0-9]* of its flows in 3.0 s, [0-9]+ entries in all$'
+	says firewall '^firewall: a packet of port 8000 is compared with 41 rules of chain inet filter input$'
+	mended "the firewall is mended"
+	nft flush ruleset
+
+	stop
+	nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; tcp dport { 22, 80 } accept; }; }'
+	dropped() {
+		remote "lab-client ${client_on[0]} ab -q -n 60 -c 60 -s 3 http://$LAB_SERVER/ > /dev/null 2>&1 &"
+		diagnose --interval 2
+		found | grep -q '^silent'
+	}
+	check "per-core ports that a firewall drops" wait_until 30 dropped
+	same "... and nothing else" "silent-service tcp *:80" "$(found | grep -v '^port-load')"
+	says silent-service '^tcp \*:80: CPU 0.s port 8000 was given [0-9]+ packets in 2.0 s, and none came back$'
+	remedies > "$LAB_OUT/remedies"
+	check "... the remedy runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	check "... and lets them in" load 0 1
+	finds "nothing is found" ""
+	nft flush ruleset
+}
+
+# One that never accepts, and five who ask for it.
+overflow() {
+	python3 - <<-'END' &
+	import socket, time
+	s = socket.socket()
+	s.bind(("127.0.0.1", 9999))
+	s.listen(1)
+	while True:
+	    c = [socket.socket() for _ in range(5)]
+	    for x in c:
+	        x.setblocking(False)
+	        x.connect_ex(("127.0.0.1", 9999))
+	    time.sleep(0.2)
+	END
+	local pid=$!
+	wait_until 30 serving 9999
+	full() { diagnose; found | grep -q '^accept-queue'; }
+	check "accept queues that overflow" wait_until 30 full
+	says accept-queue '^accept queues: full [1-9][0-9]* times in 1.0 s, with [0-9]+ connections accepted; somaxconn is 4096$'
+	kill "$pid"
+	wait "$pid" 2> /dev/null
+}
+
+others() {
+	local pid
+	flowparctl service add --port 81 --base-port 9000 --cpus 0-1
+	finds "a service without servers" "no-listener tcp *:81"
+	says no-listener '^tcp \*:81: nobody listens for 2 of 2 cores \(CPU 0-1, from port 9000 on\)$'
+	jq -r '.findings[0].advice' "$LAB_OUT/found.json" | sed 's/.*instances: //; s|SERVER\.\.\.|busybox httpd -f -p {port} -h /run/www|' > "$LAB_OUT/advised"
+	bash -c "exec $(< "$LAB_OUT/advised")" 2> /dev/null &
+	pid=$!
+	check "the advice runs, with a server's command" wait_until 60 serving 9000 9008
+	finds "... and nothing is found" ""
+	kill "$pid"
+	wait "$pid"
+	flowparctl service del --port 81
+
+	# A core that has no NIC sends more than the others answer.
+	taskset -c 2 ping -q -i 0.002 -w 60 "${LAB_CLIENTS%% *}" > /dev/null &
+	pid=$!
+	foreign() { diagnose --interval 3; found | grep -q '^own-nic'; }
+	check "a core without a NIC that sends" wait_until 30 foreign
+	says own-nic '^bond0: [1-9][0-9.]* % of [0-9]+ packets left by another NIC than their core.s own$'
+	kill "$pid"
+	wait "$pid"
+
+	ip link set eth1 down
+	finds "a slave set down" "slave-down eth1"
+	says slave-down '^eth1: down; 1 of the 2 slaves of bond0 work$'
+	mended "it is up again"
+	check "... and in the aggregator" wait_until 60 lag_ready bond0 2
+}
+
+# What only the switch can mend is mended at the switch.
+switch() {
+	remote 'ip link set eth1 nomaster; ip link set eth1 up'
+	apart() { diagnose; found | grep -q '^aggregator eth1'; }
+	check "a port that is not in the switch's group" wait_until 60 apart
+	says aggregator '^eth1: in aggregator [0-9]+, but bond0 sends through aggregator [0-9]+$'
+	remote 'ip link set eth1 down; ip link set eth1 master lag0'
+	check "... back in it" wait_until 120 lag_ready bond0 2
+	stop
+
+	uneven() {
+		remote "lab-client ${client_on[1]} ping -q -i 0.002 -w 5 $LAB_SERVER > /dev/null 2>&1 &"
+		diagnose --interval 3
+		found | grep -q '^port-load'
+	}
+	check "unequal ports" wait_until 30 uneven
+	says port-load '^bond0: packets/s received: eth0 [0-9]+, eth1 [0-9]+: (the most are [0-9.]+ times the least|some port gets none)$'
+
+	# Twelve addresses of one client, for a switch that sees but one Ethernet address.
+	remote 'echo layer2 > /sys/class/net/lag0/bonding/xmit_hash_policy
+		for k in {1..12}; do ip -n client0 address add 10.77.0.$((200 + k))/24 dev eth0; done
+		rm -f /run/stop /run/stopped
+		(until [[ -e /run/stop ]]; do
+			for k in {1..12}; do lab-client 0 curl -s -m 5 --interface 10.77.0.$((200 + k)) http://'"$LAB_SERVER"'/ & done
+			wait
+		done; touch /run/stopped) > /dev/null 2>&1 &'
+	layer2() { diagnose --interval 5; found | grep -q '^switch-hash'; }
+	check "a switch that hashes layer 2" wait_until 60 layer2
+	says switch-hash '^bond0: the switch sends all [0-9]+ new flows of the 1[23] addresses behind 02:00:00:00:00:10 to eth[01]: it hashes layer 2 only$'
+	remote 'echo layer2+3 > /sys/class/net/lag0/bonding/xmit_hash_policy'
+	gone() { diagnose --interval 5; ! found | grep -q '^switch-hash'; }
+	check "... and by addresses again" wait_until 60 gone
+	stop
+}
+
+# Last, since it takes the bond apart.
+mode() {
+	ip link set bond0 down
+	ip link set eth0 nomaster
+	ip link set eth1 nomaster
+	echo balance-rr > /sys/class/net/bond0/bonding/mode
+	ip link set eth0 master bond0
+	ip link set eth1 master bond0
+	ip link set bond0 up
+	diagnose
+	check "round robin" eval 'found | grep -qx "bond-mode bond0"'
+	says bond-mode '^bond0: mode balance-rr: the packets of a flow leave by all of 2 NICs in turn, whichever core sends$'
+	jq -r '.findings[] | select(.check == "bond-mode").command' "$LAB_OUT/found.json" > "$LAB_OUT/remedies"
+	check "... the remedy runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	check "... and makes it 802.3ad, which the switch answers" wait_until 120 lag_ready bond0 2
+	diagnose
+	check "round robin is mended" eval '! found | grep -q ^bond-mode'
+}
+
+server() {
+	export FLOWPAR_DOCROOT=/run/www
+	mkdir -p /run/www
+	echo served > /run/www/index.html
+	if [[ $LAB_KERNEL == *stock* ]]; then
+		stock
+		return
+	fi
+	healthy
+	settings
+	firewall
+	overflow
+	others
+	switch
+	mode
+	kill "$servers"
+	wait "$servers"
+	remote_start over
+}
+
+case ${LAB_ROLE:-host} in
+host)
+	make -s -C "$repo/ctl" || { not_ok "flowparctl builds"; finish; }
+	if [[ ${LAB_KERNEL:-} ]]; then
+		lab_run --cpus 3 --nics 2 --timeout 1800
+	else
+		LAB_KERNEL=stock LAB_RUN=stock lab_run --cpus 3 --nics 2 --timeout 900
+		LAB_RUN=patched lab_run --cpus 3 --nics 2 --timeout 900
+	fi ;;
+server)	server ;;
+client)	obey ;;
+esac
+finish

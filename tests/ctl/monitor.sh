@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: flowparctl monitor tells of the services that there are and of each that comes or goes in its namespace, and ends with the module
+# Suite: long
+# shellcheck disable=SC1083,SC2317	# called by wait_until
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/netfilter/common.sh
+. "$repo/tests/netfilter/common.sh"
+
+# Who monitors is told of what there is, and then of each change.
+changes() {
+	local pid file=$LAB_OUT/monitor
+	flowparctl service add --port 80 --base-port 8000 --cpus 0-1
+	flowparctl service add --port 443 --base-port 9000 --cpus 1 --family inet6 --address fd77::1
+	told() { (($(wc -l < "$file") >= $1)); }
+	flowparctl monitor --json > "$file" &
+	pid=$!
+	check "monitor begins with the services that there are" wait_until 30 told 2
+	same "... as list shows them" "$(flowparctl service list --json | jq -c '.[]')" "$(jq -c 'select(.event == "present") | del(.event)' "$file")"
+	flowparctl monitor --once --port 444 > "$file.once" &
+	# Its socket has joined the groups once it has listed what there is: nothing of this port.
+	joined() { (($(awk -v pid="$1" '$2 == 16 && $3 == pid && $4 != "00000000"' /proc/net/netlink | wc -l))); }
+	wait_until 30 joined $!
+	flowparctl service add --port 444 --base-port 9100 --cpus 0,2 --spill 50
+	wait $!
+	same "monitor --once ends with the first change, status 0" 0 $?
+	same "... in words" "added    tcp *:444 base-port 9100 stride 8 per-core 1 cpus 0,2 spill 50%" "$(< "$file.once")"
+	unshare -n flowparctl service add --port 445 --base-port 9200 --cpus 0
+	flowparctl service del --port 444
+	wait_until 30 told 4
+	kill "$pid"
+	wait "$pid"
+	same "monitor ends by SIGTERM with status 0" 0 $?
+	same "... having told of each change, and of none in another namespace" "added 444 9100
+deleted 444 9100" "$(jq -r 'select(.event != "present") | "\(.event) \(.port) \(.base_port)"' "$file")"
+}
+
+unloaded() {
+	local pid
+	flowparctl service del --port 80
+	flowparctl service del --port 443 --address fd77::1
+	flowparctl monitor 2> "$LAB_OUT/unloaded" &
+	pid=$!
+	wait_until 30 joined "$pid"
+	check "the module unloads" rmmod nf_flowpar
+	wait "$pid"
+	same "monitor ends with it, status 1, one line" "1 flowparctl: nf_flowpar: unloaded, and its services with it" "$? $(< "$LAB_OUT/unloaded")"
+}
+
+case ${LAB_ROLE:-host} in
+host)	host --cpus 4 --nics 1 --lag static ;;
+server)	# The family's name loads an installed module; this one is to come from the work tree.
+	echo > /proc/sys/kernel/modprobe
+	check "the module loads" insmod "$FLOWPAR_MODULE"
+	changes; unloaded; lab-ready ;;
+client)	: ;;
+esac
+finish

@@ -1,0 +1,163 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Rule: flowpar-dkms installs for the kernels it knows, and says in one line what stands in the way of the others
+# Suite: unit
+. "$(dirname "$0")/../lib.sh"
+
+# The machine is made of files; dkms and others only note what they were asked.
+stub=$test_out/bin fake=$test_out/machine
+mkdir -p "$stub" "$fake"/{modules,sys/class/net,src,boot}
+version=$(sed -nE '1s/.*\((.*)\).*/\1/p' "$repo/debian/changelog")
+DESTDIR=$fake/root PREFIX=/usr "$repo/install.sh" dkms || exit 1
+mv "$fake/root/usr/src"/* "$fake/src/"
+tool=$fake/root/usr/sbin/flowpar-dkms
+sed -i "s|^key=.*|key=$fake/mok.pub|" "$tool"
+
+make_stub() {	# make_stub NAME: a script from standard input
+	{ echo '#!/bin/bash'; cat; } > "$stub/$1"
+	chmod +x "$stub/$1"
+}
+make_stub dkms << END
+echo "dkms \$*" >> "$test_out/calls"
+case "\$1 \$*" in
+status*" -k "*) m=\$3 k=\${7}; ! cat "$fake/state.\$m.\$k" 2>/dev/null ;;
+status*) [[ ! -e $fake/added.\$3 ]] || echo "\$3/$version: added" ;;
+add*) touch "$fake/added.\$3" ;;
+install*|build*)
+	[[ ! -e $fake/broken ]] || exit 10
+	[[ \$1 == build ]] && echo "x, y: built" > "$fake/state.\$3.\$7" || echo "x, y: installed" > "$fake/state.\$3.\$7" ;;
+remove*) rm -f "$fake"/state.\$3.* "$fake/added.\$3" ;;
+esac
+END
+make_stub dpkg-query << END
+case \$* in *linux-source-6.12) cat "$fake/source.6.12" ;; *) cat "$fake/source.6.1" ;; esac
+END
+make_stub uname << END
+echo "6.12.117+deb12-amd64"
+END
+make_stub mokutil << END
+cat "$fake/mok"
+END
+make_stub modinfo << END
+echo new
+END
+make_stub lsinitramfs << END
+cat "\$1"
+END
+make_stub update-initramfs << END
+echo "update-initramfs \$*" >> "$test_out/calls"
+END
+
+kernel() {	# kernel RELEASE PACKAGE_VERSION
+	mkdir -p "$fake/modules/$1/build/include/generated"
+	echo "#define LINUX_PACKAGE_ID \" Debian $2\"" > "$fake/modules/$1/build/include/generated/package.h"
+}
+reset() {
+	rm -rf "${fake:?}"/{modules,sys,boot}/* "$fake"/{state,added}.* "$fake/broken" "$test_out/calls"
+	mkdir -p "$fake/sys/class/net"
+	touch "$fake/src/linux-source-6.12.tar.xz" "$fake/src/linux-source-6.1.tar.xz" "$test_out/calls" "$fake/mok.pub"
+	printf 6.12.117-1~deb12u1 > "$fake/source.6.12"
+	printf 6.1.192-2 > "$fake/source.6.1"
+	echo "$fake/mok.pub is not enrolled" > "$fake/mok"
+	kernel 6.12.117+deb12-amd64 6.12.117-1~deb12u1
+}
+run() {
+	PATH=$stub:$PATH FLOWPAR_MODULES=$fake/modules FLOWPAR_SYS=$fake/sys FLOWPAR_BOOT=$fake/boot \
+		FLOWPAR_SOURCES=$fake/src "$tool" "$@"
+}
+secure_boot() {
+	mkdir -p "$fake/sys/firmware/efi/efivars"
+	printf "\\x06\\0\\0\\0\\x$1" > "$fake/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+}
+called() { grep -c "^dkms $1 -m $2 .*-k $3" "$test_out/calls" || true; }
+
+reset
+kernel 6.1.0-56-amd64 6.1.192-2
+check_fails "both kernels get both modules" 0 'kernel 6.12.117\+deb12-amd64: has bonding' run install
+for release in 6.12.117+deb12-amd64 6.1.0-56-amd64; do
+	same "... dkms installs bonding for $release" 1 "$(called install flowpar-bonding "$release")"
+	same "... and nf_flowpar" 1 "$(called install nf-flowpar "$release")"
+done
+: > "$test_out/calls"
+check "again: nothing to do" run install
+same "... dkms is not asked to" 0 "$(called install flowpar-bonding .)"
+check "remove" run remove
+check "... both modules" grep -q "^dkms remove -m nf-flowpar -v $version --all" "$test_out/calls"
+
+reset
+kernel 6.12.118+deb12-amd64 6.12.118-1~deb12u1
+check_fails "a kernel that is not known gets one line" 1 '^flowpar-dkms: kernel 6.12.118\+deb12-amd64: not one that this version patches \(6\.12.*6\.1.*layer3\+4$' run install 6.12.118+deb12-amd64
+same "... of it nothing but nf_flowpar is built" "0 1" "$(called install flowpar-bonding 6.12.118) $(called install nf-flowpar 6.12.118)"
+kernel 5.10.0-30-amd64 5.10.218-1
+check_fails "... of an older one nothing" 1 'not one that this version patches' run install 5.10.0-30-amd64
+same "... at all" 0 "$(called install . 5.10.0)"
+check "a kernel's hook is content with it" env PATH="$stub:$PATH" sh -c '
+	sed "s|/usr/sbin/flowpar-dkms|$2|g" "$1" > "$3" && FLOWPAR_MODULES=$4 FLOWPAR_SYS=$4 FLOWPAR_SOURCES=$5 sh "$3" 5.10.0-30-amd64' \
+	_ "$fake/root/etc/kernel/postinst.d/dkms-flowpar" "$tool" "$test_out/hook" "$fake/modules" "$fake/src"
+same "the hook runs after dkms's and before the initramfs is written" "dkms dkms-flowpar initramfs-tools" \
+	"$(printf '%s\n' initramfs-tools dkms "$(ls "$fake/root/etc/kernel/postinst.d")" | LC_ALL=C sort | paste -sd' ')"
+
+reset
+kernel 6.12.117+deb12-amd64 6.12.117-2
+check_fails "headers of another version are told" 1 'headers are of 6.12.117-2, and only 6.12.117-1~deb12u1' run install
+reset
+rm -r "$fake/modules/6.12.117+deb12-amd64/build"
+check_fails "no headers" 1 'apt-get install linux-headers-6.12.117\+deb12-amd64' run install 6.12.117+deb12-amd64
+reset
+rm "$fake/src/linux-source-6.12.tar.xz"
+check_fails "no source" 1 'apt-get install linux-source-6.12=6.12.117-1~deb12u1' run install
+reset
+printf 6.12.118-1~deb12u1 > "$fake/source.6.12"
+check_fails "source of another version" 1 'linux-source-6.12 is 6.12.118-1~deb12u1, and the kernel 6.12.117-1~deb12u1' run install
+reset
+touch "$fake/broken"
+check_fails "what does not build names its log" 1 'flowpar-bonding does not build; see /var/lib/dkms/flowpar-bonding/.*/make.log' run install
+
+reset
+secure_boot 01
+check_fails "Secure Boot without the key: says how to enrol it" 1 "mokutil --import $fake/mok.pub" run install
+same "... builds, but installs nothing that would be refused" "1 0" "$(called build flowpar-bonding 6.12) $(called install flowpar-bonding 6.12)"
+echo "$fake/mok.pub is already enrolled" > "$fake/mok"
+check "... with it everything is installed" run install
+same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+reset
+secure_boot 00
+check "Secure Boot off: no key is needed" run install
+same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+reset
+mkdir -p "$fake/sys/module/module/parameters"
+echo Y > "$fake/sys/module/module/parameters/sig_enforce"
+check_fails "a kernel that wants signatures is like Secure Boot" 1 'mokutil --import' run install
+reset
+mkdir -p "$fake/sys/kernel/security"
+echo "none [integrity] confidentiality" > "$fake/sys/kernel/security/lockdown"
+check_fails "... so is one that is locked down" 1 'mokutil --import' run install
+echo "[none] integrity confidentiality" > "$fake/sys/kernel/security/lockdown"
+check "... not one that only could be" run install
+
+reset
+mkdir -p "$fake/sys/module/bonding"
+check_fails "bonding loaded, no bond: modprobe -r is named" 0 "'modprobe -r bonding' or the next boot" run install
+echo "bond0 bond1" > "$fake/sys/class/net/bonding_masters"
+check_fails "... with bonds: the next boot" 0 'bond0, bond1 still run.* next boot' run install
+echo new > "$fake/sys/module/bonding/version"
+check "... none of this if the loaded one is the one" bash -c '! "$@" | grep "next boot"' _ env PATH="$stub:$PATH" FLOWPAR_MODULES="$fake/modules" \
+	FLOWPAR_SYS="$fake/sys" FLOWPAR_BOOT="$fake/boot" FLOWPAR_SOURCES="$fake/src" "$tool" install
+
+reset
+echo usr/lib/modules/6.12/kernel/drivers/net/bonding/bonding.ko > "$fake/boot/initrd.img-6.12.117+deb12-amd64"
+check "bonding in the initramfs: it is written anew" run install
+same "... for that kernel" 1 "$(grep -c '^update-initramfs -u -k 6.12.117+deb12-amd64$' "$test_out/calls")"
+check "... and on the way back" run remove
+same "... too" 2 "$(grep -c '^update-initramfs -u' "$test_out/calls")"
+reset
+echo usr/bin/sh > "$fake/boot/initrd.img-6.12.117+deb12-amd64"
+check "an initramfs without it is left alone" run install
+same "... indeed" 0 "$(grep -c '^update-initramfs' "$test_out/calls")"
+reset
+echo usr/lib/modules/6.12/updates/dkms/bonding.ko > "$fake/boot/initrd.img-6.12.117+deb12-amd64"
+check "a hook after which it is written does not write it" run install --initramfs-follows 6.12.117+deb12-amd64
+same "... indeed" 0 "$(grep -c '^update-initramfs' "$test_out/calls")"
+check_fails "an unknown command is a usage error" 2 '^usage: ' run update
+check_fails "... so is an unknown option" 2 '^usage: ' run install --all
+finish
