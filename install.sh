@@ -47,6 +47,7 @@ install_tools() {
 	local share=$prefix/share/flowpar file files
 	[[ -x out/bin/flowparctl ]] || { echo "install.sh: out/bin/flowparctl: not built; run make ctl" >&2; exit 1; }
 	put 755 "$prefix/sbin" out/bin/flowparctl
+	put 644 "$prefix/lib/flowpar" out/lib/flowpar/reuseport.so
 	put 755 "$share/affinity" affinity/*.sh
 	put 644 "$share/affinity/lib" affinity/lib/*.sh
 	# It finds its lib/ from where it really is.
