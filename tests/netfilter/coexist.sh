@@ -77,13 +77,13 @@ forwarding() {
 
 # A client on this host meets its own service over loopback as one on another host does:
 # its side of the firewall sees the public port, the server's the core's.
-clients_here() {	# clients_here TEXT
+clients_here() {	# clients_here TEXT [skip]: with skip, not at per-core ports
 	local address
 	for address in "$LAB_SERVER" $server6; do
 		same "$1: a client here is served at $address" 10 \
 			"$("$peer" who "$address" 80 10 | awk '$1 == 8000 || $1 == 8008 { n += $2 } END { print n }')"
 		check "$1: ... in bulk" "$peer" get "$address" 80 2000000 0
-		check "$1: ... and refused at a per-core port" "$peer" refused "$address" 8008
+		[[ ${2:-} ]] || check "$1: ... and refused at a per-core port" "$peer" refused "$address" 8008
 	done
 }
 
@@ -106,7 +106,7 @@ here() {
 		}
 	}
 	END
-	clients_here "here, each side with its port"
+	clients_here "here, each side with its port" skip	# the rules drop what goes there
 	nft delete table inet sides
 	# NAT on the client's side, before the packet comes to us and after the answer has.
 	"$peer" serve6 0:9002 &
@@ -114,7 +114,7 @@ here() {
 	nft -f - <<-END
 	table inet nat {
 		chain out {
-			type nat hook output priority dstnat;
+			type nat hook output priority -100;
 			meta nfproto ipv4 ip daddr $LAB_SERVER tcp dport 81 dnat ip to $LAB_SERVER:8008
 			meta nfproto ipv6 ip6 daddr $server6 tcp dport 81 dnat ip6 to [$server6]:8008
 			meta nfproto ipv4 ip daddr $LAB_SERVER tcp dport 82 dnat ip to $LAB_SERVER:80
@@ -132,12 +132,12 @@ here() {
 	check "here, NAT: ... in bulk" "$peer" get $behind 80 2000000 0
 	nft delete table inet nat
 	nft -f - <<-END
-	table ip snat {
+	table ip hide {
 		chain post { type nat hook postrouting priority srcnat; oif lo ip daddr $LAB_SERVER masquerade; }
 	}
 	END
 	clients_here "here, masqueraded"
-	nft delete table ip snat
+	nft delete table ip hide
 	kill "$(pid_of 9002)"
 }
 
@@ -239,7 +239,6 @@ vrf() {
 	sysctl -q net.ipv4.tcp_l3mdev_accept=1
 	check "VRF: both links distribute" wait_until 30 lag_ready bond0 2
 	served "VRF"
-	DEVICE=red clients_here "VRF"
 	sysctl -q net.ipv4.tcp_l3mdev_accept=0
 	check "VRF: a listener outside of it is not reached" client 0 refused "$LAB_SERVER" 80
 	ip link set bond0 nomaster
