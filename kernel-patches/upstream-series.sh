@@ -39,13 +39,13 @@ left_files() {
 }
 
 # named_by PATCH PLACE: whether a line that the patch adds names the file, its object, or
-# its directory, if that is new as well
+# its directory, if that is new as well; a header belongs to the one its name begins with
 named_by() {
 	local name=${2##*/} dir=${2%/*}
 	local what="${name%.*}\.(o|sh)\b"
 	git rev-parse -q --verify "base:$dir" > "$work/.git/about" || what+="|${dir##*/}/"
 	name=${name%.*}
-	[[ $dir != include/* ]] || what+="|$name/"
+	[[ $dir != include/* ]] || what+="|${name%%_*}/"
 	grep -qE "^\+.*\b($what)" "$1"
 }
 

@@ -104,6 +104,7 @@ want() {
 # holds KIND OBJECT VALUE: did it take? Bans were asked for as a list of what is missing.
 holds() {
 	if [[ $1 == bans ]]; then
+		# shellcheck disable=SC2034	# setting.sh's: ask again
 		BANNED_KNOWN=''
 		irqbalance_banned && [[ $BANNED ]] && list_has "$BANNED" "${2%%[-,]*}"
 		return

@@ -242,7 +242,8 @@ set_irq() {
 	put "$2" "/proc/irq/$irq/smp_affinity_list" && return
 	read_file "/proc/irq/$irq/effective_affinity_list" || REPLY=unknown
 	effective=$REPLY
-	[[ $PUT_SAID != 'Input/output error' ]] ||
+	# 6.1 says the one, 6.12 the other.
+	[[ $PUT_SAID != @('Input/output error'|'Operation not permitted') ]] ||
 		managed=' (a managed interrupt: its driver chose the CPU when it was loaded)'
 	irq_name "$irq"
 	[[ $effective == "$2" ]] ||

@@ -131,7 +131,7 @@ server() {
 
 	irqbalance_runs
 	check 'a running irqbalance is told of, with the remedy' \
-		grep -qE 'irqbalance: running \(pid [0-9]+\) .*; put IRQBALANCE_ARGS="--banirq=[0-9]+ .*" into /etc/default/irqbalance and restart it' \
+		grep -qE 'irqbalance: running \(pid [0-9]+\), .*; put IRQBALANCE_ARGS="--banirq=[0-9]+ .*" into /etc/default/irqbalance and restart it' \
 		<(setup up "${up[@]}" --dry-run 2>&1)
 	kill "$pid"
 }
