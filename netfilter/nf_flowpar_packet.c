@@ -174,6 +174,15 @@ static enum flowpar_parsed flowpar_flow_parse(struct sk_buff *skb, u8 family,
 	return FLOWPAR_P_FLOW;
 }
 
+/* A datagram that is to be cut into several has the sum of its pseudo header, whatever
+ * ip_summed says: __udp_gso_segment() adds ports and data. udp_send_skb() leaves it so where
+ * the device adds no sums.
+ */
+static bool flowpar_is_unsummed(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) && !(skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST);
+}
+
 /* Ports are in no pseudo header, so this is right for every kind of checksum offload: with
  * CHECKSUM_PARTIAL the field covers nothing but that header, and what CHECKSUM_COMPLETE
  * has summed up changes as little as the sum that the field makes of it.
@@ -200,7 +209,7 @@ static __always_inline bool flowpar_port_write(struct sk_buff *skb, u8 protocol,
 		/* 0 is none with it too, and is not touched. */
 	} else if (tcp) {
 		csum_replace2(&header->th.check, header->port[field], new);
-	} else if (header->uh.check) {
+	} else if (header->uh.check && !flowpar_is_unsummed(skb)) {
 		/* 0: none. One that comes out as 0 is sent as its equal. */
 		csum_replace2(&header->uh.check, header->port[field], new);
 		if (!header->uh.check)

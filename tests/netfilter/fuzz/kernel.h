@@ -351,6 +351,24 @@ static inline __sum16 csum_fold(u32 sum)
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (__sum16)~sum;
 }
+/* No packet of the fuzzer's is to be segmented. */
+#define SKB_GSO_FRAGLIST	(1 << 18)
+struct skb_shared_info { unsigned int gso_type; };
+
+static inline bool skb_is_gso(const struct sk_buff *skb)
+{
+	(void)skb;
+	return false;
+}
+
+static inline struct skb_shared_info *skb_shinfo(const struct sk_buff *skb)
+{
+	static struct skb_shared_info none;
+
+	(void)skb;
+	return &none;
+}
+
 static inline void csum_replace2(__sum16 *sum, __be16 old, __be16 new)
 {
 	*sum = csum_fold((u32)(u16)~*sum + (u16)~old + new);

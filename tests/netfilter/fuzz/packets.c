@@ -309,13 +309,16 @@ static unsigned long counted(enum flowpar_counter counter)
 static void check_searched(const struct part *part, const u8 *packet, u16 port)
 {
 	const u8 *ports = packet + part->transport;
-	unsigned int rank, instance;
+	unsigned int rank, instance, instances = 1;
 
+	for (rank = 0; rank < ARRAY_SIZE(services); rank++)
+		if (services[rank]->protocol == IPPROTO_TCP)
+			instances = services[rank]->per_core;
 	if (part->protocol != IPPROTO_TCP || part->syn || flow_is_at(packet, ports, port, false))
 		return;
 	fuzz_assert(!flow_is_at(packet, ports, PORT_TCP, true));
 	for (rank = 0; rank < 3; rank++)
-		for (instance = 0; instance < 2; instance++)
+		for (instance = 0; instance < instances; instance++)
 			fuzz_assert(!flow_is_at(packet, ports, BASE_TCP + 8 * rank + instance, true));
 }
 
