@@ -3,6 +3,7 @@
 # Rule: whatever changes below a cpu-bound bond that sends, it recovers as fast as with layer3+4, sends nothing by
 # what is gone, and is back on each CPU's own slave afterwards
 # Suite: test debug
+# Alone: how soon a bond recovers is compared with how soon it does under layer3+4
 #
 #   server guest                    switch guest
 #   CPU k - ethk \                  / client0

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Suite: test debug
+# Alone: its transfers last as long as they last, and have to be moved three times meanwhile
 # Rule: links are cut and interrupts moved under load, and no request fails, no transfer is damaged
 #
 # Eight cores set up as an administrator would, lighttpd on each. First ab from every
@@ -11,7 +12,7 @@
 # shellcheck source=tests/netfilter/common.sh
 . "$repo/tests/netfilter/common.sh"
 # shellcheck disable=SC2154	# endure-long.sh may have set them
-: "${requests:=5000}" "${cut:=1}" "${period:=3}" "${transfers:=200}" "${transfer_seconds:=40}"
+: "${requests:=5000}" "${cut:=1}" "${period:=3}" "${transfers:=200}" "${transfer_seconds:=60}"
 readonly cores=8
 
 server() {
