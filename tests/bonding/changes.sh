@@ -406,7 +406,7 @@ server() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	lab_run --cpus 4 --nics 4 --timeout $((slow ? 3600 : 600)) ;;
+host)	lab_run --cpus 4 --nics 4 --timeout $((slow ? 3600 : 1200)) ;;
 server)	server ;;
 inside)	inside ;;
 client)
