@@ -5,29 +5,17 @@
  */
 #include "bonds.h"
 
-#include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "netlink.h"
 #include "report.h"
 
 /* Of the patched kernel's if_link.h; the headers that we build with have none of it. */
 enum { XSTATS_CPU_BOUND = 2 };
 enum { STAT_LISTED = 1, STAT_SHARED, STAT_LEARNED, STAT_NODE, STAT_ANY };
-
-static const struct nlattr *nested(const struct nlattr *nest, int type)
-{
-	const struct nlattr *attr;
-
-	if (nest)
-		mnl_attr_for_each_nested(attr, nest)
-			if (mnl_attr_get_type(attr) == type)
-				return attr;
-	return NULL;
-}
 
 static int collect(const struct nlmsghdr *nlh, void *data)
 {
@@ -38,7 +26,7 @@ static int collect(const struct nlmsghdr *nlh, void *data)
 
 	mnl_attr_for_each(attr, nlh, sizeof(*ifsm))
 		if (mnl_attr_get_type(attr) == IFLA_STATS_LINK_XSTATS)
-			stats = nested(nested(attr, LINK_XSTATS_TYPE_BOND), XSTATS_CPU_BOUND);
+			stats = netlink_nested(netlink_nested(attr, LINK_XSTATS_TYPE_BOND), XSTATS_CPU_BOUND);
 	if (!stats)
 		return MNL_CB_OK;
 	all->bond = realloc(all->bond, (all->n + 1) * sizeof(*all->bond));
@@ -67,31 +55,21 @@ static int collect(const struct nlmsghdr *nlh, void *data)
 
 bool bonds_get(struct bonds *all)
 {
-	char buf[32 * 1024];
+	char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct mnl_socket *nl;
 	struct if_stats_msg *ifsm;
-	ssize_t n;
-	int ret = -1;
+	int err;
 
 	all->bond = NULL;
 	all->n = 0;
 	nlh->nlmsg_type = RTM_GETSTATS;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_flags = NLM_F_DUMP;
 	ifsm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifsm));
 	ifsm->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_XSTATS);
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) >= 0 &&
-	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) >= 0)
-		do {
-			n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-			ret = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 0, mnl_socket_get_portid(nl), collect, all);
-		} while (ret > 0);
-	if (ret < 0)
-		report("rtnetlink", "the bonds' statistics cannot be read: %s", strerror(errno));
-	if (nl)
-		mnl_socket_close(nl);
-	return ret >= 0;
+	err = netlink_ask(NETLINK_ROUTE, nlh, collect, all);
+	if (err)
+		report("rtnetlink", "the bonds' statistics cannot be read: %s", strerror(err));
+	return !err;
 }
 
 void bonds_free(struct bonds *all)

@@ -13,15 +13,13 @@
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>
 
-#include "lookup_shared.h"
+#include "steer.bpf.h"
 
 #ifndef AF_INET6
 #define AF_INET6 10
 #endif
 /* In every network namespace (net/core/dev.c). */
 #define LOOPBACK_IFINDEX 1
-
-const volatile struct lookup_config config SEC(".rodata.config");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKMAP);
@@ -30,13 +28,6 @@ struct {
 	__type(value, __u64);		/* read as the socket's cookie */
 } flowpar_sockets SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct lookup_counts);
-} flowpar_counts SEC(".maps");
-
 struct search {
 	struct bpf_sk_lookup *ctx;
 	__u32 rank;
@@ -44,15 +35,6 @@ struct search {
 	__u32 ipv6;
 	__u32 found;	/* 1: at @rank, 2: elsewhere */
 };
-
-static __always_inline void count(__u32 counter)
-{
-	__u32 zero = 0;
-	struct lookup_counts *counts = bpf_map_lookup_elem(&flowpar_counts, &zero);
-
-	if (counts && counter < LOOKUP_COUNTERS)
-		counts->n[counter]++;
-}
 
 /* Murmur3's finish: of the client's address and port, so stable for a flow. */
 static __always_inline __u32 flow_hash(const struct bpf_sk_lookup *ctx)

@@ -17,9 +17,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "lookup_shared.h"
-
-const volatile struct lookup_config config SEC(".rodata.config");
+#include "steer.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
@@ -28,28 +26,12 @@ struct {
 	__type(value, __u64);		/* read as the socket's cookie */
 } flowpar_sockets SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct lookup_counts);
-} flowpar_counts SEC(".maps");
-
 struct search {
 	struct sk_reuseport_md *ctx;
 	__u32 rank;
 	__u32 hash;
 	__u32 found;	/* 1: at @rank, 2: elsewhere */
 };
-
-static __always_inline void count(__u32 counter)
-{
-	__u32 zero = 0;
-	struct lookup_counts *counts = bpf_map_lookup_elem(&flowpar_counts, &zero);
-
-	if (counts && counter < LOOKUP_COUNTERS)
-		counts->n[counter]++;
-}
 
 /* Called by bpf_loop(); 1 ends it. */
 static long try_one(__u32 i, struct search *s)
