@@ -83,6 +83,7 @@ const struct check doctor_checks[] = {
 	{ "somaxconn", SLIGHT, check_somaxconn },
 	{ "time-wait", SLIGHT, check_time_wait },
 	{ "ephemeral", SLIGHT, check_ephemeral },
+	{ "symmetric-hash", SLIGHT, check_symmetric_hash },
 	{ 0 }
 };
 

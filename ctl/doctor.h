@@ -65,6 +65,7 @@ void check_mode(struct doctor *d);
 void check_no_bond(struct doctor *d);
 void check_policy(struct doctor *d);
 void check_switch_hash(struct doctor *d);
+void check_symmetric_hash(struct doctor *d);
 void check_port_load(struct doctor *d);
 void check_own_nic(struct doctor *d);
 

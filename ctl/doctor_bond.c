@@ -5,6 +5,7 @@
 #include "doctor.h"
 
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #define UNEQUAL			2
 /* So many addresses by one link are no accident: with two links one time in 2048. */
 #define ENOUGH_ADDRESSES	12
+/* So many flows by the links of a certain hash are none either: one time in 2^23. */
+#define ENOUGH_FLOWS		24
 
 #define for_each_bond(b, d)						\
 	for (b = (d)->m.bond; b < (d)->m.bond + (d)->m.n; b++)		\
@@ -303,6 +306,81 @@ void check_switch_hash(struct doctor *d)
 		advise(&d->found, "have the switch's group hash addresses and ports (layer 3+4), or addresses (layer 2+3)");
 	}
 	free(senders);
+}
+
+/* Of bonding's own policy layer3+4: bond_xmit_hash(), Documentation/networking/bonding.rst. */
+static uint32_t hash_l34(const struct syn *syn)
+{
+	uint32_t from[4], to[4], hash;
+	int i;
+
+	memcpy(from, syn->address, sizeof(from));
+	memcpy(to, syn->to, sizeof(to));
+	memcpy(&hash, syn->ports, sizeof(hash));
+	for (i = 0; i < 4; i++)
+		hash ^= from[i] ^ to[i];
+	hash ^= hash >> 16;
+	hash ^= hash >> 8;
+	return hash >> 1;
+}
+
+static bool seen_before(const struct syns *s, size_t i)
+{
+	size_t k;
+
+	for (k = 0; k < i; k++)
+		if (s->syn[k].bond == s->syn[i].bond && !memcmp(s->syn[k].ports, s->syn[i].ports, 4) &&
+		    !memcmp(s->syn[k].address, s->syn[i].address, 16) && !memcmp(s->syn[k].to, s->syn[i].to, 16))
+			return true;
+	return false;
+}
+
+/* How many flows came to a bond, all by the slave that layer3+4 means; 0: not all. */
+static size_t flows_by_l34(const struct syns *s, size_t bond, size_t n_slaves)
+{
+	size_t *slave_of = malloc(n_slaves * sizeof(*slave_of)), used = 0, flows = 0, i, k, bucket;
+
+	if (!slave_of)
+		abort();
+	for (k = 0; k < n_slaves; k++)
+		slave_of[k] = SIZE_MAX;
+	for (i = 0; i < s->n; i++) {
+		if (s->syn[i].bond != bond || seen_before(s, i))
+			continue;
+		flows++;
+		bucket = hash_l34(&s->syn[i]) % n_slaves;
+		if (slave_of[bucket] == s->syn[i].slave)
+			continue;
+		for (k = 0; k < n_slaves; k++)
+			if (k == bucket ? slave_of[k] != SIZE_MAX : slave_of[k] == s->syn[i].slave)
+				break;
+		if (k < n_slaves) {
+			used = 0;
+			break;
+		}
+		slave_of[bucket] = s->syn[i].slave;
+		used++;
+	}
+	free(slave_of);
+	return used > 1 ? flows : 0;
+}
+
+/* With a Linux box as the switch: its hash of a flow is also that of the way back. */
+void check_symmetric_hash(struct doctor *d)
+{
+	size_t i, n, flows;
+
+	for (i = 0; i < d->m.n; i++) {
+		const struct lag *b = &d->m.bond[i];
+
+		n = b->name[0] ? working(b) : 0;
+		flows = n > 1 ? flows_by_l34(&d->syns, i, n) : 0;
+		if (flows < ENOUGH_FLOWS)
+			continue;
+		found(&d->found, b->name, "all %zu new flows came by the slave that a hash like layer3+4 of its own chooses: the switch hashes as Linux does",
+		      flows);
+		advise(&d->found, "answers leave by layer3+4 where they came by luck: to compare policies have the switch hash otherwise, as with layer2+3");
+	}
 }
 
 void check_port_load(struct doctor *d)

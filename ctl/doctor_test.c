@@ -289,7 +289,7 @@ static void syns(struct doctor *d, size_t addresses, size_t links)
 	for (i = 0; i < d->syns.n; i++) {
 		memcpy(d->syns.syn[i].mac, "\x52\x54\0\0\0\x09", 6);
 		d->syns.syn[i].address[3] = (uint8_t)(i / 2);
-		d->syns.syn[i].port = (uint16_t)(40000 + i);
+		memcpy(d->syns.syn[i].ports, (uint8_t[]){ 0x9c, (uint8_t)(0x40 + i), 0, 80 }, 4);
 		d->syns.syn[i].slave = i % links;
 	}
 }
@@ -310,6 +310,37 @@ static void few_addresses(struct doctor *d, int when)
 {
 	if (when == BEFORE_CHECKING)
 		syns(d, 11, 1);
+}
+
+/* 24 flows 10.0.0.9:40000, 40007... -> 10.0.0.1:80 by these slaves. */
+static void by_slaves(struct doctor *d, const char *slaves)
+{
+	struct syn *syn;
+	uint16_t port;
+	size_t i;
+
+	syns(d, 12, 1);
+	for (i = 0; i < d->syns.n; i++) {
+		syn = &d->syns.syn[i];
+		port = (uint16_t)(40000 + 7 * i);
+		memcpy(syn->address, (uint8_t[]){ 10, 0, 0, 9 }, 4);
+		memcpy(syn->to, (uint8_t[]){ 10, 0, 0, 1 }, 4);
+		memcpy(syn->ports, (uint8_t[]){ (uint8_t)(port >> 8), (uint8_t)port, 0, 80 }, 4);
+		syn->slave = (size_t)(slaves[i] - '0');
+	}
+}
+
+/* Worked out apart from bonding's hash; its buckets may belong to either slave. */
+static void as_linux_hashes(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		by_slaves(d, "100110011001100110011001");
+}
+
+static void nearly_as_linux_hashes(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		by_slaves(d, "011001100110011001100111");
 }
 
 /* Nothing of flowpar: whoever listens on port 80. */
@@ -537,6 +568,9 @@ static const struct fault faults[] = {
 	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=40000-40010,32768 | -" },
 	{ NULL, "... but are reserved", .tweak = ephemeral,
 	  .file = { { "/proc/net/tcp", LISTEN("7FF8", "300") LISTEN("8000", "301") }, { "/proc/sys/net/ipv4/ip_local_reserved_ports", "7,32766-32770\n" } } },
+	{ "symmetric-hash", "a switch that hashes as the bond does", .tweak = as_linux_hashes,
+	  .expected = "bond0: all 24 new flows came by the slave that a hash like layer3+4 of its own chooses: the switch hashes as Linux does | - | answers leave by layer3+4 where they came by luck: to compare policies have the switch hash otherwise, as with layer2+3" },
+	{ NULL, "a switch that sends one flow otherwise", .tweak = nearly_as_linux_hashes },
 };
 
 static char *examine(const struct fault *fault)

@@ -110,13 +110,15 @@ static void collect(struct syns *s, int fd, size_t bond, size_t slave)
 		memcpy(syn->mac, p + 6, 6);
 		if (p[12] == 0x08) {
 			memcpy(syn->address, p + 26, 4);
+			memcpy(syn->to, p + 30, 4);
 			tcp = 14 + (p[14] & 15) * 4u;
 		} else {
 			memcpy(syn->address, p + 22, 16);
+			memcpy(syn->to, p + 38, 16);
 			tcp = 54;
 		}
-		if (tcp + 2 <= (size_t)n)
-			syn->port = (uint16_t)(p[tcp] << 8 | p[tcp + 1]);
+		if (tcp + 4 <= (size_t)n)
+			memcpy(syn->ports, p + tcp, 4);
 	}
 }
 

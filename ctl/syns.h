@@ -18,7 +18,8 @@ struct syn {
 	size_t bond, slave;	/* in struct machine */
 	uint8_t mac[6];		/* of who sent it */
 	uint8_t address[16];	/* IPv4: the first 4 bytes */
-	uint16_t port;
+	uint8_t to[16];
+	uint8_t ports[4];	/* of who sent it and ours, as in the header */
 };
 
 struct syns {
