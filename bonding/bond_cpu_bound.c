@@ -516,6 +516,8 @@ int bond_cpu_bound_cpus_set(struct slave *slave, const char *list,
 		return -ENOMEM;
 
 	err = cpulist_parse(list, cpus);
+	if (err == -EOVERFLOW)	/* not even a number that fits */
+		err = -ERANGE;
 	if (!err && !cpumask_subset(cpus, cpu_possible_mask))
 		err = -ERANGE;
 	if (err) {

@@ -29,11 +29,13 @@ enum bond_cpu_bound_stat {
 	BOND_CPU_BOUND_STATS
 };
 
-/* What each CPU keeps of a bond: on 64 bits one cache line, its own. */
+/* What each CPU keeps of a bond. Others look at what it has learned, when they send for
+ * its flows: what it writes for each packet is on another cache line.
+ */
 struct bond_cpu_bound {
 	u32			learned;	/* id of a slave, 0 for none */
 	unsigned long		heard;		/* jiffies, when last */
-	u64_stats_t		stats[BOND_CPU_BOUND_STATS];
+	u64_stats_t		stats[BOND_CPU_BOUND_STATS] ____cacheline_aligned_in_smp;
 	struct u64_stats_sync	syncp;
 } ____cacheline_aligned_in_smp;
 

@@ -130,12 +130,17 @@ static void nodes(struct kunit *test, int a, int b, int c, int d)
 
 static void enslave(struct kunit *test, int i)
 {
+	int err;
+
 	rtnl_lock();
 	bond_cpu_bound_slave_init(slaves[i]);
-	KUNIT_ASSERT_EQ(test, netdev_master_upper_dev_link(slaves[i]->dev, bond->dev,
-							   slaves[i], NULL, NULL), 0);
-	bond->slave_cnt++;
+	err = netdev_master_upper_dev_link(slaves[i]->dev, bond->dev, slaves[i],
+					   NULL, NULL);
+	if (!err)
+		bond->slave_cnt++;
 	rtnl_unlock();
+	/* not while RTNL is held: it ends the thread */
+	KUNIT_ASSERT_EQ(test, err, 0);
 	set_usable(test, i, true);
 }
 

@@ -110,15 +110,16 @@ for topic in bonding netfilter; do
 		} | GIT_AUTHOR_NAME=$(field Author) GIT_AUTHOR_EMAIL=$(field Email) GIT_AUTHOR_DATE=$date \
 			GIT_COMMITTER_DATE=$date git commit -q -F -
 	done < <(patches_of $topic)
-	cover=(--no-cover-letter)
+	cover=(--no-cover-letter) tree=nf-next
 	if [[ $topic == bonding ]]; then
+		tree=net-next
 		git config branch.bonding.description "$(cover_letter)"
 		cover=(--cover-letter --cover-from-description=subject)
 	fi
 	rm -rf "${dest:?}/$topic"
 	mkdir -p "$dest/$topic"
 	GIT_COMMITTER_DATE=$date git format-patch -q --zero-commit --no-signature --numbered \
-		"${cover[@]}" --subject-prefix='PATCH net-next' -o "$(realpath "$dest")/$topic" "$from"
+		"${cover[@]}" --subject-prefix="PATCH $tree" -o "$(realpath "$dest")/$topic" "$from"
 done
 left=$(left_files)
 [[ -z $left ]] || die "no patch names ${left%%:*}; nobody would get it"

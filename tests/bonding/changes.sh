@@ -193,12 +193,12 @@ rows() {
 		[[ $policy != cpu-bound ]] ||
 			check "... until it churns" wait_until 120 grep -q "Churn State: churned" /proc/net/bonding/bond0
 		back "LACP is back" "on_switch 'tc qdisc del dev eth0 clsact'"
-
-		cpus eth1 0-1
-		change "all slaves of CPU 0 and 1 gone" "0 1" "mii_down 0 && mii_down 1" "lab-link 0 down; lab-link 1 down"
-		cpus eth1 1
-		back "all slaves back" "lab-link 0 up; lab-link 1 up"
 	fi
+
+	cpus eth1 0-1
+	change "all slaves of CPU 0 and 1 gone" "0 1" "mii_down 0 && mii_down 1" "lab-link 0 down; lab-link 1 down"
+	cpus eth1 1
+	back "all slaves back" "lab-link 0 up; lab-link 1 up"
 
 	stream mark > /dev/null
 	echo 0 > /sys/devices/system/cpu/cpu2/online

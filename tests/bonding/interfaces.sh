@@ -92,6 +92,9 @@ server() {
 			"EOPNOTSUPP: xmit_hash_policy cpu-bound is not supported in modes balance-tlb and balance-alb \(bad" \
 			"$nl" mode bond0 "${mode#*:}"
 		same "... and both stay as they were" "balance-xor 2 cpu-bound 6" "$(cat $sys/bond0/bonding/mode) $(policy bond0)"
+		check "balance-${mode%:*}: one request sets it and another policy" \
+			ip link set bond0 type bond mode "balance-${mode%:*}" xmit_hash_policy layer2
+		same "... both" "balance-${mode/:/ } layer2 0" "$(cat $sys/bond0/bonding/mode) $(policy bond0)"
 		bond "balance-${mode%:*}"
 		refused "balance-${mode%:*}: sysfs refuses the policy" "not supported" \
 			write cpu-bound $sys/bond0/bonding/xmit_hash_policy
@@ -137,6 +140,7 @@ server() {
 	done
 	refused "netlink: a CPU that the machine cannot have" "ERANGE: no such CPU, possible are 0-3 \(bad attribute\)" "$nl" set eth0 0,4
 	refused "netlink: a CPU beyond all numbers" "ERANGE: no such CPU" "$nl" set eth0 99999
+	refused "netlink: a number that no variable holds" "ERANGE: no such CPU" "$nl" set eth0 99999999999
 	refused "netlink: a string without an end" "EINVAL|ERANGE" "$nl" set eth0 raw:1
 	dmesg -C
 	refused "sysfs: no list" "Invalid argument" write 1- "$cpus0"

@@ -152,7 +152,7 @@ server() {
 	same "the ip under test is the first one" "$IPROUTE2/ip" "$(command -v ip)"
 	modprobe bonding max_bonds=0
 	case $LAB_KERNEL in
-	*stock) stock ;;
+	*stock*) stock ;;
 	*) patched ;;
 	esac
 
@@ -174,7 +174,7 @@ server() {
 case ${LAB_ROLE:-host} in
 host)	IPROUTE2=$("$repo/kernel-patches/build-iproute2.sh") || { not_ok "the patched ip is built"; finish; }
 	LAB_RUN=patched lab_run --cpus 4 --nics 2 --env "IPROUTE2=$IPROUTE2"
-	LAB_KERNEL=stock LAB_RUN=stock lab_run --cpus 4 --nics 2 --env "IPROUTE2=$IPROUTE2" ;;
+	LAB_KERNEL=stock${LAB_KERNEL:+-${LAB_KERNEL##*-}} LAB_RUN=stock lab_run --cpus 4 --nics 2 --env "IPROUTE2=$IPROUTE2" ;;
 server)	server; lab-ready ;;
 client)	;;
 esac

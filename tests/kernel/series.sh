@@ -52,7 +52,7 @@ one_series() {
 		{ not_ok "$base: the tree is prepared" "$(tail "$test_out/prepare.log")"; return; }
 
 	debug_object
-	structs=(slave bonding bond_params bond_up_slave)
+	structs=(slave bonding bond_params bond_up_slave netlink_ext_ack)
 	for s in "${structs[@]}"; do
 		members "$s" > "$test_out/$s.stock"
 	done
