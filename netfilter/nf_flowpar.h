@@ -35,6 +35,8 @@ struct tcphdr;
 /* Services of a namespace: the table is scanned per packet. */
 #define FLOWPAR_MAX_SERVICES	64
 #define FLOWPAR_DEFAULT_STRIDE	8
+/* Per-core ports of a service: a search may go through them all. */
+#define FLOWPAR_MAX_PORTS	4096
 /* A full accept queue; see flowpar_load() in nf_flowpar_listener.c. */
 #define FLOWPAR_LOAD_FULL	65536
 /* CPU outside the service's list. No service reaches this rank: a rank takes a port. */
@@ -60,7 +62,8 @@ enum flowpar_counter {
 /**
  * struct flowpar_cpu - what one CPU keeps for a service; only that CPU writes it
  * @counter: by enum flowpar_counter
- * @budget: lookups left for searches in this jiffy; below 0 after the last one
+ * @budget: lookups left for searches in this jiffy; below 0 after the last one, which
+ *	the next jiffies' share pays first
  * @budget_jiffy: the jiffy that @budget belongs to
  * @spilling: new flows on this CPU are passing over its listener
  * @hint: ports at which moved flows were found, by flow hash; 0: none. Flows that
@@ -266,7 +269,7 @@ bool flowpar_address_is_local(struct net *net, const struct net_device *dev, u8 
 #if IS_ENABLED(CONFIG_IPV6)
 bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev,
 				   const struct in6_addr *address);
-int flowpar_ipv6_local_dif(const struct dst_entry *dst);
+bool flowpar_ipv6_is_local(const struct dst_entry *dst);
 bool flowpar_ipv6_sends_locally(struct net *net, struct sock *sk);
 enum flowpar_verdict flowpar_ipv6_defrag(struct net *net, struct sk_buff *skb);
 struct sock *flowpar_ipv6_socket(const struct net *net, const struct in6_addr *saddr,
@@ -285,9 +288,9 @@ static inline bool flowpar_ipv6_address_is_local(struct net *net,
 	return false;
 }
 
-static inline int flowpar_ipv6_local_dif(const struct dst_entry *dst)
+static inline bool flowpar_ipv6_is_local(const struct dst_entry *dst)
 {
-	return 0;
+	return false;
 }
 
 static inline bool flowpar_ipv6_sends_locally(struct net *net, struct sock *sk)

@@ -87,11 +87,13 @@ static bool flowpar_error_parse_ipv6(const struct sk_buff *skb, struct flowpar_e
 	struct icmp6hdr icmp_buf, *icmph;
 	u8 protocol = ip6h->nexthdr;
 	struct ipv6hdr quoted_buf;
+	unsigned int auth = 0;
 
 	error->daddr.in6 = ip6h->daddr;
 	error->icmp = skb_network_offset(skb) + sizeof(*ip6h);
 	if (!flowpar_transport_find(skb, &error->icmp, &protocol) ||
-	    protocol != IPPROTO_ICMPV6)
+	    protocol != IPPROTO_ICMPV6 ||
+	    ipv6_find_hdr(skb, &auth, NEXTHDR_AUTH, NULL, NULL) >= 0)
 		return false;
 	icmph = skb_header_pointer(skb, error->icmp, sizeof(icmp_buf), &icmp_buf);
 	if (!icmph || !icmpv6_is_err(icmph->icmp6_type))

@@ -119,18 +119,12 @@ bool flowpar_ipv6_address_is_local(struct net *net, const struct net_device *dev
 }
 
 /**
- * flowpar_ipv6_local_dif - where a packet to an address of this host will seem to come in
- * @dst: its route
- *
- * As ip6_rcv_core() has it: link-local addresses need their own device, not loopback.
- *
- * Return: interface index; 0 if the packet leaves this host.
+ * flowpar_ipv6_is_local - whether a route leads to an address of this host
+ * @dst: a route, no tunnel's metadata
  */
-int flowpar_ipv6_local_dif(const struct dst_entry *dst)
+bool flowpar_ipv6_is_local(const struct dst_entry *dst)
 {
-	const struct rt6_info *rt = container_of(dst, const struct rt6_info, dst);
-
-	return rt->rt6i_flags & RTF_LOCAL ? rt->rt6i_idev->dev->ifindex : 0;
+	return container_of(dst, const struct rt6_info, dst)->rt6i_flags & RTF_LOCAL;
 }
 
 /**

@@ -214,17 +214,17 @@ bool flowpar_lookup_is_certain(const struct flowpar_flow *flow,
  *
  * Per CPU and service: no shared state, and one service's flood leaves the others'
  * budget alone. The last search may overdraw, else a long CPU list could never be
- * searched. A SYN without budget is passed on, a segment is dropped: so SYNs leave half
+ * searched; what it owes is paid back before the next. A SYN without budget is passed on, a segment is dropped: so SYNs leave half
  * of it to the segments, and so do ICMP errors, which may be lost.
  */
 bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool half)
 {
-	long full = DIV_ROUND_UP_ULL(READ_ONCE(flowpar_search_budget), HZ);
-	unsigned long now = jiffies;
+	s64 full = DIV_ROUND_UP_ULL(READ_ONCE(flowpar_search_budget), HZ);
+	unsigned long now = jiffies, passed = now - this->budget_jiffy;
 
-	if (this->budget_jiffy != now) {
+	if (passed) {
 		this->budget_jiffy = now;
-		this->budget = full;
+		this->budget = min(full, this->budget + full * min_t(s64, passed, HZ));
 	}
 	if (this->budget <= (half ? full / 2 : 0))
 		return false;

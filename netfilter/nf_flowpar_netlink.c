@@ -175,6 +175,15 @@ static int flowpar_ports_parse(struct net *net, const struct genl_info *info,
 		return -EINVAL;
 	}
 
+	/* One search may look at them all. */
+	if (service->n_cpus * service->per_core > FLOWPAR_MAX_PORTS) {
+		NL_SET_ERR_MSG_ATTR_FMT(info->extack, per_core ?: base,
+					"%u per-core ports, more than %u",
+					service->n_cpus * service->per_core,
+					FLOWPAR_MAX_PORTS);
+		return -ERANGE;
+	}
+
 	last = service->base + (service->n_cpus - 1) * service->stride +
 	       service->per_core - 1;
 	if (last > U16_MAX) {
@@ -414,6 +423,12 @@ static const struct flowpar_service *flowpar_dump_service(struct flowpar_net *fn
 	return NULL;
 }
 
+/* Before Linux 6.9 a message that is full ends the dump, unless its length is returned. */
+static int flowpar_dump_end(const struct sk_buff *skb, int err)
+{
+	return err == -EMSGSIZE && skb->len ? (int)skb->len : err;
+}
+
 int flowpar_nl_service_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct flowpar_net *fn = flowpar_net(sock_net(skb->sk));
@@ -429,7 +444,7 @@ int flowpar_nl_service_get_dumpit(struct sk_buff *skb, struct netlink_callback *
 			break;
 	}
 	mutex_unlock(&fn->lock);
-	return err;
+	return flowpar_dump_end(skb, err);
 }
 
 static int flowpar_stats_put(struct sk_buff *skb, const struct flowpar_service *service,
@@ -501,5 +516,5 @@ int flowpar_nl_stats_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb
 	}
 unlock:
 	mutex_unlock(&fn->lock);
-	return err;
+	return flowpar_dump_end(skb, err);
 }

@@ -16,9 +16,11 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/checksum.h>
+#include <net/dst_metadata.h>
 #include <net/inet_sock.h>
 #include <net/inet_timewait_sock.h>
 #include <net/ip.h>
@@ -38,21 +40,24 @@ enum flowpar_parsed {
 	FLOWPAR_P_OTHER,
 };
 
-/* Steps over extension headers. A routing header that is not used up leads elsewhere:
- * its packet is only passing through.
+/* Steps over extension headers. Of what was received, a routing header that is not used
+ * up leads elsewhere: the packet is only passing through. And what AH signs is not to be
+ * changed: it comes again when it has been verified.
  */
 static noinline enum flowpar_parsed flowpar_exthdrs_skip(const struct sk_buff *skb,
 							 u8 *protocol,
 							 unsigned int *offset)
 {
 	int flags = IP6_FH_F_SKIP_RH, next;
-	unsigned int routing = 0;
+	unsigned int routing = 0, auth = 0;
 	__be16 fragment;
 
 	next = ipv6_skip_exthdr(skb, *offset, protocol, &fragment);
 	if (fragment & htons(IP6_OFFSET | IP6_MF))
 		return FLOWPAR_P_FRAGMENT;
-	if (next < 0 || ipv6_find_hdr(skb, &routing, NEXTHDR_ROUTING, NULL, &flags) >= 0)
+	if (next < 0 || ipv6_find_hdr(skb, &auth, NEXTHDR_AUTH, NULL, NULL) >= 0)
+		return FLOWPAR_P_OTHER;
+	if (skb->skb_iif && ipv6_find_hdr(skb, &routing, NEXTHDR_ROUTING, NULL, &flags) >= 0)
 		return FLOWPAR_P_OTHER;
 	*offset = next;
 	return FLOWPAR_P_FLOW;
@@ -296,17 +301,37 @@ static __always_inline bool flowpar_is_last(const struct net *net, u8 family)
 			(family == NFPROTO_IPV6 ? flowpar_in_hook6 : flowpar_in_hook4);
 }
 
-/* Where a packet to one of this host's addresses will seem to come in. 0: it leaves. */
-static int flowpar_local_dif(const struct sk_buff *skb, u8 family)
+/* Whether a packet goes to one of this host's addresses, by its route. A tunnel's metadata
+ * is none; tc and BPF can put it there.
+ */
+static bool flowpar_is_local(const struct sk_buff *skb, u8 family)
 {
 	const unsigned int kinds = RTCF_LOCAL | RTCF_BROADCAST | RTCF_MULTICAST;
-	struct dst_entry *dst = skb_dst(skb);
 
-	if (!dst)
-		return 0;
+	if (!skb_valid_dst(skb))
+		return false;
 	if (family == NFPROTO_IPV6)
-		return flowpar_ipv6_local_dif(dst);
-	return (skb_rtable(skb)->rt_flags & kinds) == RTCF_LOCAL ? dst->dev->ifindex : 0;
+		return flowpar_ipv6_is_local(skb_dst(skb));
+	return (skb_rtable(skb)->rt_flags & kinds) == RTCF_LOCAL;
+}
+
+/* To conntrack the packet gets to its receiver here. Of what goes by a VRF it confirms
+ * nothing at POST_ROUTING, but at LOCAL_IN, where the skb will have another entry. By the
+ * hook and not by nf_conntrack_confirm(), which would need the module.
+ */
+static void flowpar_ct_leave(struct sk_buff *skb)
+{
+	const struct nf_ct_hook *hook;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)	/* nor is what is untracked, which says so without an entry */
+		return;
+	hook = rcu_dereference(nf_ct_hook);
+	if (hook && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct))
+		hook->confirm(skb);
+	nf_reset_ct(skb);
 }
 
 /* Whether flowpar_out() wrote the source port: conntrack saw the packet with another. */
@@ -337,15 +362,17 @@ static noinline enum flowpar_verdict flowpar_in_local(struct net *net, struct sk
 						      u8 family,
 						      struct flowpar_service **found)
 {
-	int dif = flowpar_local_dif(skb, family);
+	/* As TCP will ask, for which the two are alike. */
+	int sdif = netif_is_l3_master(skb->dev) ? skb->dev->ifindex : 0, dif;
 	struct flowpar_flow flow __uninitialized;
 	struct flowpar_service *service;
 	enum flowpar_verdict verdict;
 	struct flowpar_place place;
 	enum flowpar_parsed parsed;
 
-	if (!dif)
+	if (!flowpar_is_local(skb, family))
 		return FLOWPAR_V_NOT_OURS;
+	dif = family == NFPROTO_IPV6 ? IP6CB(skb)->iif : inet_iif(skb);
 	parsed = flowpar_flow_parse(skb, family, &flow);
 	if (parsed == FLOWPAR_P_FRAGMENT) {
 		verdict = flowpar_defrag(net, skb, family);
@@ -354,12 +381,12 @@ static noinline enum flowpar_verdict flowpar_in_local(struct net *net, struct sk
 		parsed = flowpar_flow_parse(skb, family, &flow);
 	}
 	if (parsed != FLOWPAR_P_FLOW)
-		return flowpar_icmp_in(net, skb, family, dif, 0, NULL, found);
+		return flowpar_icmp_in(net, skb, family, dif, sdif, NULL, found);
 
 	service = flowpar_service_find(net, family, flow.protocol, &flow.daddr, flow.dport);
 	if (!service) {
 		if (skb_nfct(skb) && flowpar_is_answer(net, skb, &flow))
-			nf_reset_ct(skb);
+			flowpar_ct_leave(skb);
 		return FLOWPAR_V_NOT_OURS;
 	}
 	if (flow.dport != service->port)
@@ -368,18 +395,16 @@ static noinline enum flowpar_verdict flowpar_in_local(struct net *net, struct sk
 
 	place.port = flowpar_home_port(net, service, &flow, FLOWPAR_NO_RANK);
 	place.sk = flow.protocol == IPPROTO_TCP ?
-		flowpar_lookup_home(net, &flow, place.port, dif, 0) : NULL;
+		flowpar_lookup_home(net, &flow, place.port, dif, sdif) : NULL;
 	place.listener = NULL;
-	verdict = flowpar_steer(net, service, &flow, dif, 0, NULL, &place);
+	verdict = flowpar_steer(net, service, &flow, dif, sdif, NULL, &place);
 	if (verdict != FLOWPAR_V_IN)
 		return verdict;
 	if (place.sk)
 		sock_gen_put(place.sk);
 	if (!flowpar_port_write(skb, flow.protocol, flow.offset, FLOWPAR_DEST, place.port))
 		return FLOWPAR_V_ERROR;
-	/* Not what is untracked: that says so to conntrack without an entry. */
-	if (skb_nfct(skb))
-		nf_reset_ct(skb);
+	flowpar_ct_leave(skb);
 	return FLOWPAR_V_IN;
 }
 
@@ -452,6 +477,11 @@ static __always_inline enum flowpar_verdict flowpar_in(struct net *net, struct s
 	 */
 	if (skb->sk || netif_is_l3_slave(dev))
 		return FLOWPAR_V_NOT_OURS;
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	/* For another host behind the bridge, which br_netfilter makes look like ours. */
+	if (unlikely(nf_bridge_info_exists(skb)) && nf_bridge_info_get(skb)->pkt_otherhost)
+		return FLOWPAR_V_NOT_OURS;
+#endif
 	if (unlikely(skb->pkt_type != PACKET_HOST || dev->flags & IFF_LOOPBACK))
 		return skb->pkt_type == PACKET_HOST || skb->pkt_type == PACKET_LOOPBACK ?
 			flowpar_in_local(net, skb, family, found) : FLOWPAR_V_NOT_OURS;
@@ -537,7 +567,7 @@ static noinline enum flowpar_verdict flowpar_out_local(struct net *net, const st
 	union nf_inet_addr daddr;
 	const struct nf_conn *ct;
 
-	if (!flowpar_local_dif(skb, family))
+	if (!flowpar_is_local(skb, family))
 		return FLOWPAR_V_NOT_OURS;
 	daddr = flowpar_address(skb, family, FLOWPAR_DEST);
 	service = flowpar_service_find(net, family, protocol, &daddr, dport);

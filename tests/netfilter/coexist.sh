@@ -239,6 +239,7 @@ vrf() {
 	sysctl -q net.ipv4.tcp_l3mdev_accept=1
 	check "VRF: both links distribute" wait_until 30 lag_ready bond0 2
 	served "VRF"
+	DEVICE=red clients_here "VRF"
 	sysctl -q net.ipv4.tcp_l3mdev_accept=0
 	check "VRF: a listener outside of it is not reached" client 0 refused "$LAB_SERVER" 80
 	ip link set bond0 nomaster

@@ -34,6 +34,7 @@ print("|".join(sorted("%s:%s %s %s %s %s" % (s["address"], s["port"], s["base_po
 	refused 'lies within the other' --port 8101 --base-port 9000 --cpus 0-1
 	refused 'lies within the other' --port 81 --base-port 440 --cpus 0-1
 	refused 'lies within its per-core ports 9000-9008' --port 9004 --base-port 9000 --cpus 0-1
+	refused '4098 per-core ports, more than 4096' --port 81 --base-port 9000 --cpus 0-1 --stride 2049 --per-core 2049
 	refused 'past 65535' --port 81 --base-port 65530 --cpus 0-1
 	refused 'do not fit a stride of 2' --port 81 --base-port 9000 --cpus 0-1 --stride 2 --per-core 3
 	refused 'CPU|CPUs' --port 81 --base-port 9000 --cpus 0-400

@@ -7,6 +7,7 @@ which. Lines: "who" is answered with "PORT CPU", "local" with the port that the 
 has here, "public" with what FLOWPAR_SO_PUBLIC says, "get BYTES SECONDS" with that many bytes
 of a known pattern, paced over that time, "digest TEXT" with TEXT's SHA-256, "bye" by closing,
 "half" by closing its half and then reading: it prints how much of the pattern came.
+TCP clients are bound to the interface or VRF in $DEVICE, if that is set.
 
   peer.py serve CPU:PORT...             one process per argument
   peer.py serve6 CPU:PORT...            the same, IPv6 and IPv4 by one socket
@@ -325,7 +326,15 @@ def late(address, port):
 
 
 def connect(address, port, timeout=15, source=None):
-    return socket.create_connection((address, port), timeout, source and (source, 0))
+    device = os.environ.get("DEVICE")
+    if not device:
+        return socket.create_connection((address, port), timeout, source and (source, 0))
+    family, kind, _, _, end = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    conn = socket.socket(family, kind)
+    conn.settimeout(timeout)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    conn.connect(end)
+    return conn
 
 
 def ask_line(conn, what):

@@ -143,6 +143,7 @@ static struct where transport_of_ipv6(const uint8_t *packet, size_t len)
 		case AUTH:
 			if (where.offset + 2 > len)
 				return where;
+			where.authenticated = true;
 			where.offset += (header[1] + 2) * 4;
 			break;
 		case FRAGMENT:

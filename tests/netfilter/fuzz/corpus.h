@@ -53,6 +53,7 @@ struct where {
 	unsigned int fragments;	/* fragment headers, or 1 if IPv4's says so */
 	bool fragment;		/* part of a datagram */
 	bool elsewhere;		/* a routing header that is not used up */
+	bool authenticated;	/* an authentication header */
 	bool found;
 };
 

@@ -101,6 +101,18 @@ int inet6_sdif(const struct sk_buff *skb)
 	return inet_sdif(skb);
 }
 
+/* --- conntrack --- */
+
+static int ct_confirm(struct sk_buff *skb)
+{
+	fuzz_assert(skb->ct && !(skb->ct->status & (IPS_CONFIRMED | IPS_TEMPLATE)));
+	world.confirmed++;
+	return NF_ACCEPT;
+}
+
+static const struct nf_ct_hook ct_hook = { .confirm = ct_confirm };
+const struct nf_ct_hook *nf_ct_hook = &ct_hook;
+
 /* --- addresses --- */
 
 bool flowpar_address_is_local(struct net *net, const struct net_device *dev, u8 family,
@@ -111,11 +123,9 @@ bool flowpar_address_is_local(struct net *net, const struct net_device *dev, u8 
 	return is_local(family == NFPROTO_IPV6, (const u8 *)address);
 }
 
-int flowpar_ipv6_local_dif(const struct dst_entry *dst)
+bool flowpar_ipv6_is_local(const struct dst_entry *dst)
 {
-	const struct rtable *rt = container_of(dst, const struct rtable, dst);
-
-	return rt->rt_flags & RTCF_LOCAL ? dst->dev->ifindex : 0;
+	return container_of(dst, const struct rtable, dst)->rt_flags & RTCF_LOCAL;
 }
 
 bool flowpar_ipv6_sends_locally(struct net *net, struct sock *sk)

@@ -146,6 +146,7 @@ struct netlink_ext_ack { char unused; };
 /* --- devices, routes, sockets --- */
 struct net_device { unsigned int flags; int ifindex; bool l3_slave; };
 #define netif_is_l3_slave(dev) ((dev)->l3_slave)
+#define netif_is_l3_master(dev) 0
 struct dst_entry { struct net_device *dev; };
 struct rtable { struct dst_entry dst; unsigned int rt_flags; };
 #define RTCF_LOCAL 0x80000000
@@ -228,6 +229,7 @@ struct sk_buff {
 	u8 pkt_type;
 	int skb_iif;
 	u32 hash;
+	bool pkt_otherhost;	/* of the bridge's information */
 	struct sock *sk;
 	void (*destructor)(struct sk_buff *skb);
 	struct net_device *dev;
@@ -250,6 +252,10 @@ static inline struct dst_entry *skb_dst(const struct sk_buff *skb) { return skb-
 static inline struct rtable *skb_rtable(const struct sk_buff *skb) { return (struct rtable *)skb->dst; }
 static inline void skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst) { skb->dst = dst; }
 static inline struct dst_entry *dst_check(struct dst_entry *dst, u32 cookie) { return cookie ? dst : NULL; }
+static inline bool skb_valid_dst(const struct sk_buff *skb) { return skb->dst; }
+#define IP6CB(skb) (&(struct { int iif; }){ (skb)->dst->dev->ifindex })
+static inline int inet_iif(const struct sk_buff *skb) { return skb->dst->dev->ifindex; }
+#define nf_bridge_info_get(skb) (skb)
 static inline bool nf_bridge_info_exists(const struct sk_buff *skb) { return skb->pkt_type == PACKET_HOST && skb->hash == 1; }
 void sock_edemux(struct sk_buff *skb);
 void sock_pfree(struct sk_buff *skb);
@@ -259,6 +265,10 @@ void *skb_header_pointer(const struct sk_buff *skb, int offset, int len, void *b
 bool pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int skb_ensure_writable(struct sk_buff *skb, unsigned int write_len);
 static inline struct nf_conn *skb_nfct(const struct sk_buff *skb) { return skb->ct; }
+struct nf_ct_hook { int (*confirm)(struct sk_buff *skb); };
+extern const struct nf_ct_hook *nf_ct_hook;
+static inline bool nf_ct_is_template(const struct nf_conn *ct) { return ct->status & IPS_TEMPLATE; }
+static inline bool nf_ct_is_confirmed(const struct nf_conn *ct) { return ct->status & IPS_CONFIRMED; }
 static inline void nf_reset_ct(struct sk_buff *skb) { skb->ct = NULL; }
 static inline struct nf_conn *nf_ct_get(const struct sk_buff *skb, enum ip_conntrack_info *info)
 {

@@ -140,7 +140,7 @@ static bool address_is_local(const u8 *packet, bool source)
 }
 
 /* The part of the packet at @data that is a service's; @ours: the end that is this host. */
-static struct part part_of(const u8 *data, size_t len, bool ipv6, bool source)
+static struct part part_of(const u8 *data, size_t len, bool ipv6, bool source, bool sent)
 {
 	struct part part = { .kind = NOTHING };
 	struct where where;
@@ -162,7 +162,8 @@ static struct part part_of(const u8 *data, size_t len, bool ipv6, bool source)
 		part.unsure |= where.found && where.protocol == IPPROTO_ICMPV6;
 		return part;
 	}
-	if (!where.found || (where.elsewhere && where.protocol != IPPROTO_ICMPV6))
+	if (!where.found || where.authenticated ||
+	    (where.elsewhere && !sent && where.protocol != IPPROTO_ICMPV6))
 		return part;
 	transport = data + where.offset;
 	part.transport = where.offset;
@@ -472,8 +473,8 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 	if (hook == HOOK_OUT && one_in(&rng, 8)) {
 		hook = HOOK_LOCAL;
 		memcpy(input->data + (ipv6 ? 24 : 16), input->data + (ipv6 ? 8 : 12), ipv6 ? 16 : 4);
-		if (one_in(&rng, 2) && part_of(input->data, input->len, ipv6, true).kind == FLOW_CORE) {
-			part = part_of(input->data, input->len, ipv6, true);
+		if (one_in(&rng, 2) && part_of(input->data, input->len, ipv6, true, true).kind == FLOW_CORE) {
+			part = part_of(input->data, input->len, ipv6, true, true);
 			input->data[part.port] = 0;
 			input->data[part.port + 1] = part.protocol == IPPROTO_TCP ? PORT_TCP : PORT_UDP;
 		}
@@ -541,13 +542,16 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 	skb.hash = one_in(&rng, 16);	/* bridged: see nf_bridge_info_exists() */
 	skb.dev = one_in(&rng, 32) ? &world.loopback : &world.bond;
 	world.bond.l3_slave = one_in(&rng, 32);
-	skb.skb_iif = hook == HOOK_IN ? 2 : one_in(&rng, 16);
+	skb.skb_iif = hook == HOOK_OUT ? one_in(&rng, 16) : 2;
+	skb.pkt_otherhost = hook == HOOK_IN && skb.hash == 1 && one_in(&rng, 2);
 	if (hook == HOOK_LOCAL && skb.pkt_type == PACKET_HOST) {
 		/* A VRF is its own loopback. */
 		skb.pkt_type = one_in(&rng, 8) ? PACKET_LOOPBACK : PACKET_HOST;
 		skb.dev = skb.pkt_type == PACKET_HOST ? &world.loopback : &world.bond;
 	}
-	ct.status = one_in(&rng, 8) ? IPS_DST_NAT : 0;
+	ct.status = (one_in(&rng, 8) ? IPS_DST_NAT : 0) | (one_in(&rng, 2) ? IPS_CONFIRMED : 0) |
+		    (one_in(&rng, 16) ? IPS_TEMPLATE : 0);
+	world.confirmed = 0;
 	skb.ct = one_in(&rng, 2) ? &ct : NULL;
 	if (hook != HOOK_IN) {
 		skb.dst = is_local(ipv6, input->data + (ipv6 ? 24 : 16)) ? &world.local.dst : &world.remote.dst;
@@ -558,19 +562,20 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 			skb.sk = &world.sender;
 		}
 	}
-	ours = hook == HOOK_IN ? skb.pkt_type == PACKET_HOST && skb.dev != &world.loopback && !skb.dev->l3_slave :
+	ours = hook == HOOK_IN ? skb.pkt_type == PACKET_HOST && skb.dev != &world.loopback && !skb.dev->l3_slave &&
+	       !(nf_bridge_info_exists(&skb) && skb.pkt_otherhost) :
 	       hook == HOOK_OUT ? !skb.skb_iif :
 	       skb.dst == &world.local.dst && !skb.sk && !skb.dev->l3_slave &&
 	       (skb.pkt_type == PACKET_LOOPBACK || (skb.pkt_type == PACKET_HOST && skb.dev == &world.loopback));
 
 	memcpy(flat[0], input->data, input->len);
-	part = part_of(flat[0], input->len, ipv6, hook == HOOK_OUT);
-	other = part_of(flat[0], input->len, ipv6, hook != HOOK_OUT);
+	part = part_of(flat[0], input->len, ipv6, hook == HOOK_OUT, hook == HOOK_OUT);
+	other = part_of(flat[0], input->len, ipv6, hook != HOOK_OUT, hook == HOOK_OUT);
 	ct.tuplehash[1].tuple.src.u.all = htons(get16(flat[0] + (other.port ?: 0)));
 	answer = other.kind == FLOW_PUBLIC && one_in(&rng, 2);
 	if (answer)
 		ct.tuplehash[1].tuple.src.u.all = htons(base_of(other.protocol) + 8);
-	closed = hook == HOOK_OUT && ours && other.kind == FLOW_CORE && !(skb.ct && ct.status);
+	closed = hook == HOOK_OUT && ours && other.kind == FLOW_CORE && !(skb.ct && ct.status & IPS_DST_NAT);
 	seen[hook][part.kind]++;
 	/* What a request waits for, or a closing flow. */
 	if (part.kind == FLOW_PUBLIC && part.protocol == IPPROTO_TCP && one_in(&rng, 2)) {
@@ -610,6 +615,8 @@ static void one(const struct input *corpus, size_t count, uint64_t seed, uint64_
 		if (part.kind != FLOW_PUBLIC || !world.at_public_port)
 			fuzz_assert(!skb.ct == (hook == HOOK_LOCAL && ours && (flow || (answer && part.kind != FLOW_PUBLIC && part.kind != FLOW_CORE))));
 		untied += !skb.ct;
+		/* Not lost: none but it would know the packets that answer. */
+		fuzz_assert(world.confirmed == (!skb.ct && !(was.ct->status & (IPS_CONFIRMED | IPS_TEMPLATE))));
 	}
 	fuzz_assert(skb.ip_summed == was.ip_summed && skb.hash == was.hash && skb.dev == was.dev);
 	if (skb.sk != was.sk) {

@@ -27,6 +27,7 @@ struct world {
 	unsigned int lookups;
 	bool at_public_port;
 	unsigned int defragmented;
+	unsigned int confirmed;	/* entries of conntrack */
 	bool bad_fragment;
 	const u8 *datagram;
 	unsigned int datagram_len, datagram_head;
