@@ -5,5 +5,5 @@
 . "$(dirname "$0")/../lib.sh"
 . "$repo/tests/kernel/older.sh"
 
-on_older bonding/asked bonding/changes bonding/iproute2 bonding/learned bonding/nodes bonding/order bonding/paths bonding/selftest
+on_older bonding/asked bonding/changes bonding/iproute2 bonding/kernel-selftests bonding/learned bonding/nodes bonding/order bonding/paths bonding/selftest
 finish
