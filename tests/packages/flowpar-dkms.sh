@@ -35,8 +35,10 @@ END
 make_stub uname << END
 echo "6.12.117+deb12-amd64"
 END
+# As the real one: its exit status is 1 where the key is enrolled.
 make_stub mokutil << END
 cat "$fake/mok"
+! grep -q ' is already ' "$fake/mok"
 END
 make_stub modinfo << END
 echo new
@@ -120,6 +122,15 @@ same "... builds, but installs nothing that would be refused" "1 0" "$(called bu
 echo "$fake/mok.pub is already enrolled" > "$fake/mok"
 check "... with it everything is installed" run install
 same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+reset
+secure_boot 01
+echo "$fake/mok.pub is already in db" > "$fake/mok"
+check "... or with it among the firmware's own" run install
+same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+reset
+secure_boot 01
+echo "$fake/mok.pub is already in the enrollment request" > "$fake/mok"
+check_fails "... not while it waits for the reboot" 1 'mokutil --import' run install
 reset
 secure_boot 00
 check "Secure Boot off: no key is needed" run install
