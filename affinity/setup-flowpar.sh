@@ -533,6 +533,8 @@ command_down() {
 		echo "setup-flowpar.sh: nothing is set up"
 		return
 	fi
+	# What of it is done must not be mended by a watch, should we not come to the end.
+	[[ $DRY_RUN || $STAGE != complete ]] || config_write begun
 	undo_all || failed=1
 	[[ ! $PORT ]] || ! by_bpf || ! bpf_attached ||
 		echo "port $PORT: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"

@@ -3,7 +3,7 @@
 # The journal: what each setting was before up changed it, and the way back.
 #
 # /run/flowpar is all the state there is:
-#   config    what up was asked for, one NAME=VALUE a line, and how far it came
+#   config    what up was asked for, one NAME=VALUE a line, and whether all of that is there
 #   journal   KIND <tab> OBJECT <tab> VALUE, the original values, oldest first
 # Invariant: a line is in the journal before its setting changes, once, and stays
 # until the setting is back. So down can start after any end of up, kill -9

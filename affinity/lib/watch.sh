@@ -60,7 +60,10 @@ mend() {
 	journal_read
 	NIC_CPUS=()
 	config_read || return 0
-	[[ $STAGE == complete ]] || return 0	# up was interrupted: the administrator's turn
+	[[ $STAGE == complete ]] || {
+		echo "setup-flowpar.sh: $BOND: left as it is, since up or down was interrupted; run that again"
+		return 0
+	}
 	[[ $ADOPT == no || -d /sys/class/net/$BOND/bonding ]] || return 0
 	derive
 	MODE=mend
