@@ -128,6 +128,20 @@ undo() {	# undo KIND OBJECT ORIGINAL
 	fi
 }
 
+# undo_irqs NIC: what an open NIC's interrupts had, while it is still open. A move that waits
+# for an interrupt outlives its closing: to a closed one the kernel then takes a new CPU and
+# still shows, and at the next interrupt goes to, the one that waits. A driver may request
+# others when it is opened, so they are looked at again in their turn.
+undo_irqs() {
+	local entry kind object value
+	for entry in "${ENTRIES[@]}"; do
+		IFS=$'\t' read -r kind object value <<< "$entry"
+		[[ $kind == irq && $object == "$1"/* ]] && now irq "$object" && [[ $REPLY != "$value" ]] || continue
+		irq_of "$object" && put "$value" "/proc/irq/$REPLY/smp_affinity_list" || continue
+		foresee irq "$object" "$value"
+	done
+}
+
 # Bring everything back, newest first. One setting that does not go back does not
 # keep the others: they are restored, it stays in the journal, and down can try
 # again, since undoing what is undone does nothing.
@@ -136,6 +150,7 @@ undo_all() {
 	local i kind object value failed=0
 	for ((i = ${#ENTRIES[@]} - 1; i >= 0; i--)); do
 		IFS=$'\t' read -r kind object value <<< "${ENTRIES[i]}"
+		[[ $kind != master ]] || undo_irqs "$object"
 		if [[ $DRY_RUN ]]; then
 			undo "$kind" "$object" "$value"
 		elif ! (undo "$kind" "$object" "$value"); then
