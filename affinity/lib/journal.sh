@@ -50,7 +50,8 @@ journal_cut() {
 	for ((i = 0; i < $1; i++)); do
 		bytes=$((bytes + ${#ENTRIES[i]} + 1))
 	done
-	truncate -s "$bytes" "$JOURNAL"
+	# By themselves: watch runs this where bash does not end at an error.
+	truncate -s "$bytes" "$JOURNAL" || die "$JOURNAL: cannot be written; see what is wrong with /run"
 }
 
 # now KIND OBJECT: the value, into REPLY; fails if there is no such object
@@ -73,7 +74,7 @@ keep() {
 	KEPT[$1 $2]=$REPLY
 	[[ ! $DRY_RUN ]] || return 0
 	ENTRIES+=("$1"$'\t'"$2"$'\t'"$REPLY")
-	printf '%s\n' "${ENTRIES[-1]}" >> "$JOURNAL"
+	printf '%s\n' "${ENTRIES[-1]}" >> "$JOURNAL" || die "$JOURNAL: cannot be written; is /run full?"
 }
 
 # want KIND OBJECT VALUE: make it so (up), or say where it is not so (verify)

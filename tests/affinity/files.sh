@@ -172,6 +172,13 @@ exec 7>&-
 check 'down' setup down
 unchanged 'every file is back, and no other ban is lifted'
 
+# With a full /run nothing may change that could not be brought back; watch's shell goes on after errors.
+same 'nothing is set whose original value cannot be written' 'setup-flowpar.sh: /dev/full: cannot be written; is /run full?' "$(
+	HERE=$repo/affinity bash -euo pipefail -c '
+		for part in say list journal setting; do . "$HERE/lib/$part.sh"; done
+		MODE=mend JOURNAL=/dev/full
+		if (keep cpus eth0; echo went on); then echo went well; fi' 2>&1 | grep -v 'write error')"
+
 stopped 0 : up "${up[@]}" > /dev/null
 steps=$(< /run/stop.count)
 setup down > /dev/null
