@@ -167,7 +167,21 @@ mv /sys/class/net/eth1/device/msi_irqs/{41,40}
 rm -r /proc/irq/41
 kill $!
 wait $! 2>/dev/null
+
+# What fails causes an event each time, as a slave does that cannot stay one.
+program modprobe <<-'END'
+echo insmod /x/bonding.ko
+[[ $1 == -* ]] || { echo x >> /run/tries; echo 'link eth1' > /run/events; exit 1; }
+END
+"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+check 'events of its own tries do not keep watch trying' wait_until 30 grep -q 'given up' /run/watch.log
+tried=$(wc -l < /run/tries)
+! wait_until 2 eval '(($(wc -l < /run/tries) > tried))'
+same '... afterwards too' "$tried" "$(wc -l < /run/tries)"
+kill $!
+wait $! 2>/dev/null
 exec 7>&-
+program modprobe <<< 'echo insmod /x/bonding.ko'
 
 check 'down' setup down
 unchanged 'every file is back, and no other ban is lifted'
