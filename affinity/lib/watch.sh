@@ -66,6 +66,9 @@ mend() {
 	LOCK_WAIT=600	# for an up or down at work
 	trap at_exit EXIT
 	journal_lock
+	# A bond whose end was told of may still be half there in /sys. This takes the lock under
+	# which it goes, so it is whole or gone after it.
+	ip link show dev lo > /dev/null 2>&1 || true
 	journal_read
 	NIC_CPUS=()
 	config_read || return 0
