@@ -149,7 +149,7 @@ static bool set(const char *path)
 			continue;
 		len += (size_t)snprintf(request + len, sizeof(request) - len, " %zu", irq);
 		if (len >= sizeof(request)) {
-			report("irqbalance", "more interrupts than one request to it can name; name them with --banirq in /etc/default/irqbalance, or the driver with --banmod, and restart it");
+			report("irqbalance", "more interrupts than one request to it can name; name them with --banirq in IRQBALANCE_ARGS in /etc/default/irqbalance, and restart it");
 			return false;
 		}
 	}
@@ -200,9 +200,10 @@ static bool find(char *path, size_t size)
 
 static int irqbalance_run(char **operands)
 {
+	static bool wanted[CPULIST_MAX];
 	static struct cpulist now;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	size_t irq, i;
+	size_t irq;
 	char *text;
 
 	(void)operands;
@@ -211,11 +212,14 @@ static int irqbalance_run(char **operands)
 	if (to_ban.n || to_allow.n) {
 		put(&to_ban, true);
 		put(&to_allow, false);
+		memcpy(wanted, banned, sizeof(wanted));
 		if (!set(path) || !get(path))
 			return EXIT_REFUSED;
-		for (i = 0; i < to_ban.n; i++)
-			if (!banned[to_ban.cpu[i]])
-				return report("irqbalance", "%s: it did not take the ban of interrupt %u", path, to_ban.cpu[i]);
+		/* All of them: the request replaces what others have asked for as well. */
+		for (irq = 1; irq < CPULIST_MAX; irq++)
+			if (banned[irq] != wanted[irq])
+				return report("irqbalance", "%s: it did not take the request: interrupt %zu is %s; restart it and ask again", path, irq,
+					      wanted[irq] ? "balanced" : "left alone");
 	}
 	for (irq = 0; irq < CPULIST_MAX; irq++)
 		if (banned[irq])

@@ -186,6 +186,20 @@ program modprobe <<< 'echo insmod /x/bonding.ko'
 check 'down' setup down
 unchanged 'every file is back, and no other ban is lifted'
 
+# More than one request to irqbalance can name: it is left as it is, and the line for its command line printed.
+bans=$(< /run/bans)
+echo 5,100-219 > /run/bans
+status=0
+out=$(setup up "${up[@]}" 2>&1) || status=$?
+same 'up beside an irqbalance that has no room for our bans' '0 5,100-219' "$status $(< /run/bans)"
+check '... says what to tell it at its start' grep -qx 'setup-flowpar.sh: irqbalance: running (pid [0-9]*), cannot be told to leave the NICs. interrupts alone (one request to it cannot name so many), and will move them; put IRQBALANCE_ARGS="--banirq=30 --banirq=31 --banirq=40" into /etc/default/irqbalance and restart it' <<< "$out"
+check '... verify too' grep -q 'one request to it cannot name so many' <(verify 2>&1)
+echo 5,30-31,40,100-219 > /run/bans
+same '... but for one that leaves them alone already' 0 "$(verify 2>&1 | grep -c irqbalance)"
+echo "$bans" > /run/bans
+setup down > /dev/null
+unchanged '... down'
+
 # With a full /run nothing may change that could not be brought back; watch's shell goes on after errors.
 same 'nothing is set whose original value cannot be written' 'setup-flowpar.sh: /dev/full: cannot be written; is /run full?' "$(
 	HERE=$repo/affinity bash -euo pipefail -c '
