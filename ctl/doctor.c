@@ -406,6 +406,7 @@ static int doctor_run(char **operands)
 	if (!seen_port && d->m.n_steered)
 		seen_port = strcmp(d->m.steered[0].listen, "nat") ? d->m.steered[0].port : d->m.steered[0].base_port;
 	firewall_read(&d->fw, seen_port);
+	d->irqbalance = irqbalance_leaves(&d->left_alone);
 	doctor_examine(d);
 	print(d);
 	status = d->found.n ? EXIT_REFUSED : EXIT_DONE;

@@ -374,6 +374,39 @@ static void ephemeral(struct doctor *d, int when)
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
 #define STATUS(cpus) "Name:\tx\nCpus_allowed_list:\t" cpus "\n"
 
+/* What irqbalance leaves alone, over its socket. */
+static void leaves(struct doctor *d, unsigned int first, unsigned int last)
+{
+	d->irqbalance = IRQBALANCE_ANSWERED;
+	for (; first <= last; first++)
+		cpulist_add(&d->left_alone, first);
+}
+
+static void answers(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		leaves(d, 24, 25);
+}
+
+static void answers_many(struct doctor *d, int when)
+{
+	answers(d, when);
+	if (when == BEFORE_CHECKING)
+		leaves(d, 100, 217);
+}
+
+static void answers_all(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		leaves(d, 24, 27);
+}
+
+static void no_answer(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->irqbalance = IRQBALANCE_SILENT;
+}
+
 static const struct fault faults[] = {
 	{ NULL, "the machine as it is", .tweak = NULL },
 	{ "slave-down", "a link without carrier",
@@ -464,7 +497,17 @@ static const struct fault faults[] = {
 	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/sys/class/net/eth1/bonding_slave/cpus", "\n" } } },
 	{ "irqbalance", "irqbalance, with too few bans",
 	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
-	  .expected = "irqbalance: running (pid 60), and free to move 4 of the NICs' 4 interrupts | echo 'IRQBALANCE_ARGS=\"--banirq=24 --banirq=25 --banirq=26 --banirq=27\"' >> /etc/default/irqbalance && systemctl restart irqbalance | -" },
+	  .expected = "irqbalance: running (pid 60), and free to move 4 of the NICs' 4 interrupts | - | add --banirq=24 --banirq=25 --banirq=26 --banirq=27 to IRQBALANCE_ARGS in /etc/default/irqbalance and restart it" },
+	{ "irqbalance", "irqbalance that answers, with too few bans", .tweak = answers,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
+	  .expected = "irqbalance: running (pid 60), and free to move 2 of the NICs' 4 interrupts | flowparctl irqbalance --ban 26-27 | -" },
+	{ "irqbalance", "... and with more than it can be told", .tweak = answers_many,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
+	  .expected = "irqbalance: running (pid 60), and free to move 2 of the NICs' 4 interrupts | - | add --banirq=26 --banirq=27 to IRQBALANCE_ARGS in /etc/default/irqbalance and restart it" },
+	{ NULL, "... and was told all", .tweak = answers_all,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } } },
+	{ NULL, "... and does not answer", .tweak = no_answer,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } } },
 	{ "rps", "receive packet steering",
 	  .file = { { "/sys/class/net/eth0/queues/rx-0/rps_cpus", "00000000,0000000c" } },
 	  .expected = "eth0: RPS hands the packets of 1 of 1 queues on to CPUs 2-3 | echo 0 | tee /sys/class/net/eth0/queues/rx-*/rps_cpus | -" },

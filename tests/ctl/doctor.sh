@@ -129,28 +129,12 @@ healthy() {
 
 pid_of() { ss -Hltnp "sport = $1" | grep -o 'pid=[0-9]*' | cut -d= -f2 | head -n 1; }
 
-# irqbalance is not what is tested: who has its name, and a systemctl that restarts that.
-irqbalance() {
-	mkdir -p /run/bin
-	cat > /run/bin/irqbalance <<-'END'
-	#!/bin/bash
-	sleep 10000 &
-	wait
-	END
-	cat > /run/bin/systemctl <<-'END'
-	#!/bin/bash
-	[[ $* == 'restart irqbalance' ]] || exit 1
-	. /etc/default/irqbalance
-	kill "$(< /run/irqbalance.pid)"
-	/run/bin/irqbalance $IRQBALANCE_ARGS > /dev/null 2>&1 &
-	echo $! > /run/irqbalance.pid
-	END
-	chmod +x /run/bin/*
-	export PATH=/run/bin:$PATH
-	/run/bin/irqbalance &
-	echo $! > /run/irqbalance.pid
-	named() { [[ $(< "/proc/$(< /run/irqbalance.pid)/comm") == irqbalance ]]; }
-	wait_until 30 named
+# One that answers, and never looks at the machine.
+balance() {
+	mkdir -p /run/irqbalance
+	irqbalance --foreground --interval=3600 > /run/irqbalance.log 2>&1 &
+	balancer=$!
+	wait_until 30 flowparctl irqbalance
 }
 
 # Nobody asks meanwhile: some of these faults have each other's effects.
@@ -166,7 +150,7 @@ settings() {
 	ethtool -K eth0 gro off
 	taskset -acp 0-2 "$(pid_of 8000)" > /dev/null
 	taskset -acp 2 "$(pid_of 8008)" > /dev/null
-	irqbalance
+	balance
 	sysctl -q net.core.somaxconn=16 net.ipv4.tcp_max_tw_buckets=3 net.ipv4.ip_local_port_range='7000 9000'
 	finds "settings" "mtu eth1
 miimon bond0
@@ -191,7 +175,7 @@ ephemeral per-core ports"
 	says somaxconn ': 16 connections at most'
 	says ephemeral '^per-core ports: 2 of them are in ip_local_port_range 7000-9000'
 	mended "settings are mended"
-	kill "$(< /run/irqbalance.pid)"
+	kill "$balancer"
 }
 
 firewall() {
