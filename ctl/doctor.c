@@ -79,6 +79,7 @@ const struct check doctor_checks[] = {
 	{ "firewall", SLIGHT, check_firewall },
 	{ "offloads", SLIGHT, check_offloads },
 	{ "governor", SLIGHT, check_governor },
+	{ "idle-states", SLIGHT, check_idle_states },
 	{ "budget", SLIGHT, check_budget },
 	{ "somaxconn", SLIGHT, check_somaxconn },
 	{ "time-wait", SLIGHT, check_time_wait },

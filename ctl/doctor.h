@@ -97,6 +97,7 @@ void check_softnet_drops(struct doctor *d);
 void check_conntrack(struct doctor *d);
 void check_firewall(struct doctor *d);
 void check_governor(struct doctor *d);
+void check_idle_states(struct doctor *d);
 void check_budget(struct doctor *d);
 void check_somaxconn(struct doctor *d);
 void check_time_wait(struct doctor *d);

@@ -64,6 +64,9 @@ struct file {
 #define SNMP(opens) \
 	"Ip: Forwarding\nIp: 1\nTcp: ActiveOpens PassiveOpens\nTcp: 3 " opens "\n"
 
+#define IDLE0	"/sys/devices/system/cpu/cpu3/cpuidle/state0/"
+#define IDLE1	"/sys/devices/system/cpu/cpu3/cpuidle/state1/"
+
 #define BOND	"/sys/class/net/bond0/bonding/"
 #define CT	"/proc/sys/net/netfilter/nf_conntrack_"
 
@@ -594,6 +597,14 @@ static const struct fault faults[] = {
 	{ "governor", "a slow frequency governor",
 	  .file = { { "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n" } },
 	  .expected = "CPU 0: frequency governor powersave: CPU 0 runs at 800 of 3600 MHz | echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor | -" },
+	{ "idle-states", "idle states that are slow to leave",
+	  .file = { { IDLE0 "latency", "0\n" }, { IDLE1 "latency", "133\n" }, { IDLE1 "disable", "0\n" }, { IDLE1 "time", "5000000\n" } },
+	  .later = { { IDLE1 "time", "6000000\n" } },
+	  .expected = "idle states: the CPUs spent 25.0 % of their time in states that take more than 20 us to leave | for s in /sys/devices/system/cpu/cpu*/cpuidle/state*; do [ $(cat $s/latency) -le 20 ] || echo 1 > $s/disable; done | -" },
+	{ NULL, "... that are off, or not entered, and a quick one",
+	  .file = { { IDLE0 "latency", "2\n" }, { IDLE0 "time", "1\n" }, { IDLE1 "latency", "133\n" }, { IDLE1 "disable", "1\n" }, { IDLE1 "time", "1\n" },
+		    { "/sys/devices/system/cpu/cpu1/cpuidle/state0/latency", "133\n" }, { "/sys/devices/system/cpu/cpu1/cpuidle/state0/time", "7\n" } },
+	  .later = { { IDLE0 "time", "900000\n" }, { IDLE1 "time", "900000\n" } } },
 	{ "budget", "a softirq that never gets through",
 	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00000164", "00000002", "0000004b") SOFTNET("1", "00000200", "00000000", "00000002") } },
 	  .expected = "CPU 0: 74 times in 1.0 s the budget of 300 packets or 8000 us ended its softirq with work left | sysctl -w net.core.netdev_budget=600 net.core.netdev_budget_usecs=32000 | -" },
