@@ -31,6 +31,20 @@ relocate() {	# relocate FILE...
 		sed -i -E "s#/usr/(s?bin/(flowpar|setup-flowpar)|(share|lib)/flowpar)#$prefix/\1#g" "$@"
 }
 
+# put_new MODE DIR FILE...: the administrator's, so one that is there stays as it is
+put_new() {
+	local mode=$1 dir=$2 file
+	shift 2
+	for file; do
+		if [[ -e $dest$dir/${file##*/} ]]; then
+			echo "install.sh: $dir/${file##*/}: kept as it is"
+			continue
+		fi
+		put "$mode" "$dir" "$file"
+		relocate "$dest$dir/${file##*/}"
+	done
+}
+
 link() {	# link TARGET NAME: relative, so that it holds with any DESTDIR
 	mkdir -p "$dest${2%/*}"
 	ln -sfrn "$dest$1" "$dest$2"
@@ -56,9 +70,8 @@ install_tools() {
 	put 755 "$prefix/sbin" ${files[@]+"${files[@]}"}
 	put 644 "$share/configs" configs/*.in
 	# The units read the administrator's templates; the ones above stay as they came.
-	put 644 "$etc/flowpar" configs/*.conf configs/*.in configs/*.env
+	put_new 644 "$etc/flowpar" configs/*.conf configs/*.in configs/*.env
 	put 644 "$prefix/lib/systemd/system" configs/systemd/*.{service,target,timer,path,socket}
-	put 644 "$prefix/lib/udev/rules.d" configs/udev/*.rules
 	put 644 "$prefix/share/doc/flowpar" README.md docs/*.md
 	while read -r file; do
 		install -D -m 644 "$file" "$dest$prefix/share/doc/flowpar/examples/${file#configs/}"
@@ -69,8 +82,7 @@ install_tools() {
 	# A page is looked for under the command's name.
 	[[ ! -e docs/man/setup-flowpar.8 ]] ||
 		ln -sf setup-flowpar.8 "$dest$prefix/share/man/man8/setup-flowpar.sh.8"
-	relocate "$dest$prefix/lib/systemd/system"/flowpar* "$dest$prefix/lib/udev/rules.d"/*flowpar* \
-		"$dest$etc/flowpar"/* "$dest$share/configs"/*
+	relocate "$dest$prefix/lib/systemd/system"/flowpar* "$dest$share/configs"/*
 	for file in configs/*; do
 		[[ ! -f $file || ! -x $file ]] || relocate "$dest$prefix/sbin/${file##*/}"
 	done

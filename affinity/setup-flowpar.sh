@@ -423,11 +423,15 @@ is_online() {
 want_bans() {
 	local nic irq ours=() free=()
 	irqbalance_pid || return 0
-	irqbalance_banned || { [[ $MODE == apply ]] || check_irqbalance; return 0; }
 	for nic in "${SLAVES[@]}"; do
 		nic_irqs "$nic"
 		ours+=("${IRQS[@]}")
 	done
+	irqbalance_told "${ours[@]}" || {
+		# Unless up has said it already: the links brought more than it knew of.
+		if [[ $MODE == apply ]]; then IRQS_LATER=yes; else check_irqbalance; fi
+		return 0
+	}
 	for irq in "${ours[@]}"; do
 		now ban "$irq"
 		[[ $REPLY == yes ]] || free+=("$irq")
@@ -506,7 +510,7 @@ command_up() {
 		policy_default
 		placement
 	fi
-	FIXED_IRQS='' FIXED_CHANNELS='' IRQS_LATER=''	# found anew
+	FIXED_IRQS='' FIXED_CHANNELS='' IRQS_LATER='' IRQS_SAID=''	# found anew
 	derive
 	check_all
 	if [[ ! $DRY_RUN ]]; then
@@ -522,7 +526,7 @@ command_up() {
 	configuration
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
-	[[ $DRY_RUN || ! $IRQS_LATER ]] || check_irqbalance
+	[[ $DRY_RUN || ! $IRQS_LATER || $IRQS_SAID ]] || check_irqbalance
 	[[ ! $PORT ]] || ! by_bpf || bpf_attached || bpf_hint
 }
 
@@ -533,6 +537,8 @@ command_down() {
 		echo "setup-flowpar.sh: nothing is set up"
 		return
 	fi
+	# What of it is done must not be mended by a watch, should we not come to the end.
+	[[ $DRY_RUN || $STAGE != complete ]] || config_write begun
 	undo_all || failed=1
 	[[ ! $PORT ]] || ! by_bpf || ! bpf_attached ||
 		echo "port $PORT: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"

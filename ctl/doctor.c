@@ -79,6 +79,7 @@ const struct check doctor_checks[] = {
 	{ "firewall", SLIGHT, check_firewall },
 	{ "offloads", SLIGHT, check_offloads },
 	{ "governor", SLIGHT, check_governor },
+	{ "idle-states", SLIGHT, check_idle_states },
 	{ "budget", SLIGHT, check_budget },
 	{ "somaxconn", SLIGHT, check_somaxconn },
 	{ "time-wait", SLIGHT, check_time_wait },
@@ -406,6 +407,7 @@ static int doctor_run(char **operands)
 	if (!seen_port && d->m.n_steered)
 		seen_port = strcmp(d->m.steered[0].listen, "nat") ? d->m.steered[0].port : d->m.steered[0].base_port;
 	firewall_read(&d->fw, seen_port);
+	d->irqbalance = irqbalance_leaves(&d->left_alone);
 	doctor_examine(d);
 	print(d);
 	status = d->found.n ? EXIT_REFUSED : EXIT_DONE;

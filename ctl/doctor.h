@@ -15,6 +15,7 @@
 #include "command.h"
 #include "finding.h"
 #include "firewall.h"
+#include "irqbalance.h"
 #include "machine.h"
 #include "servers.h"
 #include "syns.h"
@@ -25,6 +26,8 @@ struct doctor {
 	struct firewall fw;
 	struct conntrack ct;
 	struct syns syns;
+	enum irqbalance_answer irqbalance;
+	struct cpulist left_alone;	/* what it leaves alone, if it answered */
 	unsigned int port;	/* whose server is looked at; 0: known from m.steered, or not at all */
 	bool *ports;		/* 65536: it, and the steered ports, public and per core */
 	struct findings found;
@@ -94,6 +97,7 @@ void check_softnet_drops(struct doctor *d);
 void check_conntrack(struct doctor *d);
 void check_firewall(struct doctor *d);
 void check_governor(struct doctor *d);
+void check_idle_states(struct doctor *d);
 void check_budget(struct doctor *d);
 void check_somaxconn(struct doctor *d);
 void check_time_wait(struct doctor *d);

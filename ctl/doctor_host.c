@@ -145,6 +145,19 @@ void check_governor(struct doctor *d)
 	mend(&d->found, "echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor");
 }
 
+/* An interrupt waits until its core is awake. */
+void check_idle_states(struct doctor *d)
+{
+	uint64_t was = d->m.sample[0].deep_us, is = d->m.sample[1].deep_us;
+
+	if (is <= was || !d->m.online.n)
+		return;
+	found(&d->found, "idle states", "the CPUs spent %.1f %% of their time in states that take more than %d us to leave",
+	      100 * (double)(is - was) / 1e6 / machine_seconds(&d->m) / (double)d->m.online.n, DEEP_LATENCY);
+	mend(&d->found, "for s in /sys/devices/system/cpu/cpu*/cpuidle/state*; do [ $(cat $s/latency) -le %d ] || echo 1 > $s/disable; done",
+	     DEEP_LATENCY);
+}
+
 /* A core that used up its budget all the time had more to do than it was let. */
 void check_budget(struct doctor *d)
 {

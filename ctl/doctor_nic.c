@@ -206,30 +206,43 @@ static bool banned(const char *cmdline, size_t len, unsigned int number)
 	return false;
 }
 
-static void irqbalance(struct doctor *d, unsigned int pid)
+static void irqbalance_of(struct doctor *d, unsigned int pid)
 {
-	char cmdline[16384] = "", *command = NULL;
-	size_t len, command_len, n = 0, all = 0, i;
+	struct cpulist free_ones = { .n = 0 };
+	char cmdline[16384] = "", *bans = NULL, *list;
+	size_t len, bans_len, all = 0, i;
 	const struct lag *b;
 	const struct nic *nic;
+	unsigned int number;
 	FILE *f;
 
 	len = tree_bytes(cmdline, sizeof(cmdline), "/proc/%u/cmdline", pid);
-	f = open_memstream(&command, &command_len);
+	f = open_memstream(&bans, &bans_len);
 	if (!f)
 		abort();
 	for_each_nic(b, nic, d)
 		for (i = 0; i < nic->n_irqs; i++) {
-			fprintf(f, "%s--banirq=%u", all ? " " : "", nic->irq[i].number);
 			all++;
-			n += !banned(cmdline, len, nic->irq[i].number);
+			number = nic->irq[i].number;
+			if (banned(cmdline, len, number) ||
+			    (d->irqbalance == IRQBALANCE_ANSWERED && cpulist_has(&d->left_alone, number)))
+				continue;
+			fprintf(f, "%s--banirq=%u", free_ones.n ? " " : "", number);
+			cpulist_add(&free_ones, number);
 		}
 	fclose(f);
-	if (n) {
-		found(&d->found, "irqbalance", "running (pid %u), and free to move %zu of the NICs' %zu interrupts", pid, n, all);
-		mend(&d->found, "echo 'IRQBALANCE_ARGS=\"%s\"' >> /etc/default/irqbalance && systemctl restart irqbalance", command);
+	list = cpulist_format(&free_ones);
+	if (free_ones.n && d->irqbalance == IRQBALANCE_SILENT) {
+		unseen(&d->found, "irqbalance", "whether it was told to leave the NICs' interrupts alone: it did not answer, as it does to root");
+	} else if (free_ones.n) {
+		found(&d->found, "irqbalance", "running (pid %u), and free to move %zu of the NICs' %zu interrupts", pid, free_ones.n, all);
+		if (d->irqbalance == IRQBALANCE_ANSWERED && irqbalance_can_ban(&d->left_alone, &free_ones))
+			mend(&d->found, "flowparctl irqbalance --ban %s", list);
+		else
+			advise(&d->found, "add %s to IRQBALANCE_ARGS in /etc/default/irqbalance and restart it", bans);
 	}
-	free(command);
+	free(list);
+	free(bans);
 }
 
 void check_irqbalance(struct doctor *d)
@@ -241,7 +254,7 @@ void check_irqbalance(struct doctor *d)
 	n = tree_numbers(&pids, "/proc");
 	for (i = 0; i < n; i++)
 		if (tree_line(comm, sizeof(comm), "/proc/%u/comm", pids[i]) && !strcmp(comm, "irqbalance"))
-			irqbalance(d, pids[i]);
+			irqbalance_of(d, pids[i]);
 	free(pids);
 }
 

@@ -64,6 +64,9 @@ struct file {
 #define SNMP(opens) \
 	"Ip: Forwarding\nIp: 1\nTcp: ActiveOpens PassiveOpens\nTcp: 3 " opens "\n"
 
+#define IDLE0	"/sys/devices/system/cpu/cpu3/cpuidle/state0/"
+#define IDLE1	"/sys/devices/system/cpu/cpu3/cpuidle/state1/"
+
 #define BOND	"/sys/class/net/bond0/bonding/"
 #define CT	"/proc/sys/net/netfilter/nf_conntrack_"
 
@@ -374,6 +377,39 @@ static void ephemeral(struct doctor *d, int when)
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
 #define STATUS(cpus) "Name:\tx\nCpus_allowed_list:\t" cpus "\n"
 
+/* What irqbalance leaves alone, over its socket. */
+static void leaves(struct doctor *d, unsigned int first, unsigned int last)
+{
+	d->irqbalance = IRQBALANCE_ANSWERED;
+	for (; first <= last; first++)
+		cpulist_add(&d->left_alone, first);
+}
+
+static void answers(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		leaves(d, 24, 25);
+}
+
+static void answers_many(struct doctor *d, int when)
+{
+	answers(d, when);
+	if (when == BEFORE_CHECKING)
+		leaves(d, 100, 217);
+}
+
+static void answers_all(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		leaves(d, 24, 27);
+}
+
+static void no_answer(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->irqbalance = IRQBALANCE_SILENT;
+}
+
 static const struct fault faults[] = {
 	{ NULL, "the machine as it is", .tweak = NULL },
 	{ "slave-down", "a link without carrier",
@@ -464,7 +500,17 @@ static const struct fault faults[] = {
 	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/sys/class/net/eth1/bonding_slave/cpus", "\n" } } },
 	{ "irqbalance", "irqbalance, with too few bans",
 	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
-	  .expected = "irqbalance: running (pid 60), and free to move 4 of the NICs' 4 interrupts | echo 'IRQBALANCE_ARGS=\"--banirq=24 --banirq=25 --banirq=26 --banirq=27\"' >> /etc/default/irqbalance && systemctl restart irqbalance | -" },
+	  .expected = "irqbalance: running (pid 60), and free to move 4 of the NICs' 4 interrupts | - | add --banirq=24 --banirq=25 --banirq=26 --banirq=27 to IRQBALANCE_ARGS in /etc/default/irqbalance and restart it" },
+	{ "irqbalance", "irqbalance that answers, with too few bans", .tweak = answers,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
+	  .expected = "irqbalance: running (pid 60), and free to move 2 of the NICs' 4 interrupts | flowparctl irqbalance --ban 26-27 | -" },
+	{ "irqbalance", "... and with more than it can be told", .tweak = answers_many,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
+	  .expected = "irqbalance: running (pid 60), and free to move 2 of the NICs' 4 interrupts | - | add --banirq=26 --banirq=27 to IRQBALANCE_ARGS in /etc/default/irqbalance and restart it" },
+	{ NULL, "... and was told all", .tweak = answers_all,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } } },
+	{ NULL, "... and does not answer", .tweak = no_answer,
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } } },
 	{ "rps", "receive packet steering",
 	  .file = { { "/sys/class/net/eth0/queues/rx-0/rps_cpus", "00000000,0000000c" } },
 	  .expected = "eth0: RPS hands the packets of 1 of 1 queues on to CPUs 2-3 | echo 0 | tee /sys/class/net/eth0/queues/rx-*/rps_cpus | -" },
@@ -551,6 +597,14 @@ static const struct fault faults[] = {
 	{ "governor", "a slow frequency governor",
 	  .file = { { "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n" } },
 	  .expected = "CPU 0: frequency governor powersave: CPU 0 runs at 800 of 3600 MHz | echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor | -" },
+	{ "idle-states", "idle states that are slow to leave",
+	  .file = { { IDLE0 "latency", "0\n" }, { IDLE1 "latency", "133\n" }, { IDLE1 "disable", "0\n" }, { IDLE1 "time", "5000000\n" } },
+	  .later = { { IDLE1 "time", "6000000\n" } },
+	  .expected = "idle states: the CPUs spent 25.0 % of their time in states that take more than 20 us to leave | for s in /sys/devices/system/cpu/cpu*/cpuidle/state*; do [ $(cat $s/latency) -le 20 ] || echo 1 > $s/disable; done | -" },
+	{ NULL, "... that are off, or not entered, and a quick one",
+	  .file = { { IDLE0 "latency", "2\n" }, { IDLE0 "time", "1\n" }, { IDLE1 "latency", "133\n" }, { IDLE1 "disable", "1\n" }, { IDLE1 "time", "1\n" },
+		    { "/sys/devices/system/cpu/cpu1/cpuidle/state0/latency", "133\n" }, { "/sys/devices/system/cpu/cpu1/cpuidle/state0/time", "7\n" } },
+	  .later = { { IDLE0 "time", "900000\n" }, { IDLE1 "time", "900000\n" } } },
 	{ "budget", "a softirq that never gets through",
 	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00000164", "00000002", "0000004b") SOFTNET("1", "00000200", "00000000", "00000002") } },
 	  .expected = "CPU 0: 74 times in 1.0 s the budget of 300 packets or 8000 us ended its softirq with work left | sysctl -w net.core.netdev_budget=600 net.core.netdev_budget_usecs=32000 | -" },

@@ -27,6 +27,7 @@
  * for a whole interval (--interval, 10 s unless it is told otherwise).
  */
 #define ANSWER_MS	(60 * 1000)
+#define SOON_MS		1000
 #define REQUEST_MAX	500
 
 /* Interrupt numbers are as small as CPU numbers, and lists of them look the same. */
@@ -50,7 +51,7 @@ static void put(const struct cpulist *list, bool value)
 }
 
 /* One request, one connection. Return: bytes of the answer, or -1 (errno). */
-static ssize_t ask(const char *path, const char *request, char *answer, size_t size)
+static ssize_t ask(const char *path, const char *request, char *answer, size_t size, int wait_ms)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct ucred me = { .pid = getpid(), .uid = geteuid(), .gid = getegid() };
@@ -85,7 +86,7 @@ static ssize_t ask(const char *path, const char *request, char *answer, size_t s
 	/* It closes the connection when it is done, with or without an answer. */
 	wait.fd = fd;
 	do {
-		n = poll(&wait, 1, ANSWER_MS);
+		n = poll(&wait, 1, wait_ms);
 		if (n == 0)
 			errno = ETIMEDOUT;
 		if (n <= 0) {
@@ -124,11 +125,14 @@ static bool parse(char *answer)
 	return true;
 }
 
+/* The size of an answer to "setup". */
+#define ANSWER_MAX	(128 * CPULIST_MAX)
+
 static bool get(const char *path)
 {
-	static char answer[128 * CPULIST_MAX];
+	static char answer[ANSWER_MAX];
 
-	if (ask(path, "setup", answer, sizeof(answer)) < 0) {
+	if (ask(path, "setup", answer, sizeof(answer), ANSWER_MS) < 0) {
 		report("irqbalance", "%s: %s; is it irqbalance's, 1.4 or newer? Are you root?", path, strerror(errno));
 		return false;
 	}
@@ -139,23 +143,42 @@ static bool get(const char *path)
 	return true;
 }
 
-static bool set(const char *path)
+/* Return: false if it does not take so many. */
+static bool request_of(char request[REQUEST_MAX])
 {
-	char request[REQUEST_MAX] = "settings ban irqs", answer[16];
-	size_t len = strlen(request), irq, none = len;
+	size_t len = strlen(strcpy(request, "settings ban irqs")), irq, none = len;
 
 	for (irq = 1; irq < CPULIST_MAX; irq++) {
 		if (!banned[irq])
 			continue;
-		len += (size_t)snprintf(request + len, sizeof(request) - len, " %zu", irq);
-		if (len >= sizeof(request)) {
-			report("irqbalance", "more interrupts than one request to it can name; name them with --banirq in /etc/default/irqbalance, or the driver with --banmod, and restart it");
+		len += (size_t)snprintf(request + len, REQUEST_MAX - len, " %zu", irq);
+		if (len >= REQUEST_MAX)
 			return false;
-		}
 	}
 	if (len == none)
 		strcat(request, " NONE");
-	if (ask(path, request, answer, sizeof(answer)) < 0) {
+	return true;
+}
+
+bool irqbalance_can_ban(const struct cpulist *have, const struct cpulist *more)
+{
+	char request[REQUEST_MAX];
+
+	memset(banned, 0, sizeof(banned));
+	put(have, true);
+	put(more, true);
+	return request_of(request);
+}
+
+static bool set(const char *path)
+{
+	char request[REQUEST_MAX], answer[16];
+
+	if (!request_of(request)) {
+		report("irqbalance", "more interrupts than one request to it can name; name them with --banirq in IRQBALANCE_ARGS in /etc/default/irqbalance, and restart it");
+		return false;
+	}
+	if (ask(path, request, answer, sizeof(answer), ANSWER_MS) < 0) {
 		report("irqbalance", "%s: %s", path, strerror(errno));
 		return false;
 	}
@@ -193,33 +216,65 @@ static bool find(char *path, size_t size)
 	}
 	if (dir)
 		closedir(dir);
-	if (!found)
-		report("irqbalance", "no socket of a running one in " IRQBALANCE_DIR "; is it running?");
 	return found;
+}
+
+/* What is banned, as a list. */
+static void listed(struct cpulist *list)
+{
+	size_t irq;
+
+	list->n = 0;
+	for (irq = 0; irq < CPULIST_MAX; irq++)
+		if (banned[irq])
+			list->cpu[list->n++] = (uint16_t)irq;
+}
+
+enum irqbalance_answer irqbalance_leaves(struct cpulist *list)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	enum irqbalance_answer said = IRQBALANCE_SILENT;
+	char *answer;
+
+	if (!find(path, sizeof(path)))
+		return IRQBALANCE_NO_SOCKET;
+	answer = malloc(ANSWER_MAX);
+	if (!answer)
+		abort();
+	if (ask(path, "setup", answer, ANSWER_MAX, SOON_MS) > 0 && parse(answer)) {
+		listed(list);
+		said = IRQBALANCE_ANSWERED;
+	}
+	free(answer);
+	return said;
 }
 
 static int irqbalance_run(char **operands)
 {
+	static bool wanted[CPULIST_MAX];
 	static struct cpulist now;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	size_t irq, i;
+	size_t irq;
 	char *text;
 
 	(void)operands;
-	if (!find(path, sizeof(path)) || !get(path))
+	if (!find(path, sizeof(path)))
+		return report("irqbalance", "no socket of a running one in " IRQBALANCE_DIR "; is it running?");
+	if (!get(path))
 		return EXIT_REFUSED;
 	if (to_ban.n || to_allow.n) {
 		put(&to_ban, true);
 		put(&to_allow, false);
+		memcpy(wanted, banned, sizeof(wanted));
 		if (!set(path) || !get(path))
 			return EXIT_REFUSED;
-		for (i = 0; i < to_ban.n; i++)
-			if (!banned[to_ban.cpu[i]])
-				return report("irqbalance", "%s: it did not take the ban of interrupt %u", path, to_ban.cpu[i]);
+		/* All of them: the request replaces what others have asked for as well. */
+		for (irq = 1; irq < CPULIST_MAX; irq++)
+			if (banned[irq] != wanted[irq])
+				return report("irqbalance", "%s: it did not take the request: interrupt %zu is %s; restart it and ask again", path, irq,
+					      wanted[irq] ? "balanced" : "left alone");
 	}
-	for (irq = 0; irq < CPULIST_MAX; irq++)
-		if (banned[irq])
-			now.cpu[now.n++] = (uint16_t)irq;
+	listed(&now);
 	text = cpulist_format(&now);
 	puts(text);
 	free(text);

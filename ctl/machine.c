@@ -346,6 +346,25 @@ static void softnet_read(struct sample *s)
 	free(text);
 }
 
+/* Of states that are switched off nothing more is to be feared. */
+static uint64_t deep_us(const struct cpulist *cpus)
+{
+	long long latency, disabled, us;
+	unsigned int state;
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < cpus->n; i++)
+		for (state = 0; tree_number(&latency, "/sys/devices/system/cpu/cpu%u/cpuidle/state%u/latency", cpus->cpu[i], state); state++) {
+			disabled = us = 0;
+			tree_number(&disabled, "/sys/devices/system/cpu/cpu%u/cpuidle/state%u/disable", cpus->cpu[i], state);
+			tree_number(&us, "/sys/devices/system/cpu/cpu%u/cpuidle/state%u/time", cpus->cpu[i], state);
+			if (latency > DEEP_LATENCY && !disabled)
+				sum += (uint64_t)us;
+		}
+	return sum;
+}
+
 void machine_sample(struct machine *m, unsigned int which)
 {
 	struct sample *s = &m->sample[which];
@@ -367,6 +386,7 @@ void machine_sample(struct machine *m, unsigned int which)
 			nic->missed[which] = missed > fifo ? missed : fifo;
 		}
 	softnet_read(s);
+	s->deep_us = deep_us(&m->online);
 	text = tree_text("/proc/net/netstat");
 	s->listen_overflows = text ? counter(text, "TcpExt:", "ListenOverflows") : 0;
 	s->tw_overflows = text ? counter(text, "TcpExt:", "TCPTimeWaitOverflow") : 0;

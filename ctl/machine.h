@@ -88,7 +88,11 @@ struct sample {
 	struct softnet *softnet;
 	size_t n;
 	uint64_t listen_overflows, passive_opens, tw_overflows;
+	uint64_t deep_us;	/* that CPUs were in idle states slow to leave */
 };
+
+/* What waking up may cost, in us; the polling state and C1 cost less. */
+#define DEEP_LATENCY	20
 
 struct machine {
 	struct cpulist online;

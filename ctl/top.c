@@ -14,6 +14,7 @@
 
 #include "bonds.h"
 #include "bpf_stats.h"
+#include "finding.h"
 #include "instance.h"
 #include "listen.h"
 #include "report.h"
@@ -117,8 +118,9 @@ static void print_json(const struct sample *old, const struct sample *new)
 	for (i = 0; i < new->bonds.n; i++) {
 		if (!bond_since(old, &new->bonds.bond[i], &diff))
 			continue;
-		printf("%s{\"bond\":\"%s\",\"own\":%.1f,\"other\":%.1f}", before, new->bonds.bond[i].name,
-		       per_second(diff.own, old, new), per_second(diff.other, old, new));
+		printf("%s{\"bond\":", before);
+		json_string(new->bonds.bond[i].name);
+		printf(",\"own\":%.1f,\"other\":%.1f}", per_second(diff.own, old, new), per_second(diff.other, old, new));
 		before = ",";
 	}
 	puts("]}");

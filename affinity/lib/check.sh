@@ -318,10 +318,14 @@ check_firewall() {
 # An irqbalance that can be told will be (want_bans). Asked again at the end of up if a NIC
 # had no interrupts before it was up.
 check_irqbalance() {
-	local pid nic have banned=''
+	local pid nic have banned='' ours=()
 	irqbalance_pid || return 0
 	pid=$REPLY
-	! irqbalance_banned || return 0
+	for nic in "${SLAVES[@]}"; do
+		nic_irqs "$nic"
+		ours+=("${IRQS[@]}")
+	done
+	! irqbalance_told "${ours[@]}" || return 0
 	for nic in "${SLAVES[@]}"; do
 		nic_irqs "$nic"
 		((${#IRQS[@]})) || {
@@ -336,6 +340,8 @@ check_irqbalance() {
 	have=" $(tr '\0' ' ' < "/proc/$pid/cmdline") "
 	for REPLY in $banned; do
 		[[ $have == *" $REPLY "* ]] || {
+			# shellcheck disable=SC2034	# read by up
+			IRQS_SAID=yes
 			warn "irqbalance: running (pid $pid), cannot be told to leave the NICs' interrupts alone$(irqbalance_why), and will move them; put IRQBALANCE_ARGS=\"${banned# }\" into /etc/default/irqbalance and restart it"
 			return
 		}
@@ -347,6 +353,8 @@ irqbalance_why() {
 		echo ' (only root may)'
 	elif [[ ! $FLOWPARCTL ]]; then
 		echo ' (flowparctl, which could, was not found)'
+	elif irqbalance_banned; then
+		echo ' (one request to it cannot name so many)'
 	else
 		echo ' (it has no socket in /run/irqbalance)'
 	fi

@@ -9,9 +9,12 @@
 # and lists go through sysfs, not through them, so they have no reason to set them back.
 
 EXPORT_TO=''		# a directory, or standard output if empty
+EXPORT_LOOK=''		# yes: do not write, see whether that could be done
 
 command_export() {
 	[[ ! $DRY_RUN ]] || EXPORT_TO=''
+	# All files are looked at before one is written.
+	[[ ! $EXPORT_TO ]] || (EXPORT_LOOK=yes; "export_$EXPORT_FOR" > /dev/null)
 	"export_$EXPORT_FOR"
 }
 
@@ -23,10 +26,24 @@ export_file() {
 		echo
 		return
 	fi
-	[[ ! -e $EXPORT_TO$1 ]] || die "$EXPORT_TO$1: already exists; remove it, or give --to another directory"
-	{ mkdir -p "$EXPORT_TO${1%/*}" && cat > "$EXPORT_TO$1"; } 2>/dev/null ||
-		die "$EXPORT_TO$1: cannot be written; give --to a directory that you may write to"
-	echo "$EXPORT_TO$1"
+	local path=$EXPORT_TO$1 dir
+	[[ ! -e $path ]] || { [[ $1 == */flowpar.conf ]] && export_sets_nothing "$path"; } ||
+		die "$path: already exists; remove it, or give --to another directory"
+	if [[ $EXPORT_LOOK ]]; then
+		cat > /dev/null
+		dir=${path%/*}
+		until [[ -e ${dir:=/} ]]; do dir=${dir%/*}; done
+		[[ -d $dir && -w $dir && ( ! -e $path || -w $path ) ]] || die "$path: cannot be written; give --to a directory that you may write to"
+		return
+	fi
+	{ mkdir -p "${path%/*}" && cat >> "$path"; } 2>/dev/null ||
+		die "$path: cannot be written; give --to a directory that you may write to"
+	echo "$path"
+}
+
+# export_sets_nothing FILE: as flowpar.conf comes, every option a comment. It stays, and gets ours at its end.
+export_sets_nothing() {
+	! grep -qvE '^[[:space:]]*(#|$)' "$1"
 }
 
 export_networkd() {
@@ -85,8 +102,8 @@ export_ifupdown() {
 	    bond-xmit-hash-policy layer3+4
 	    bond-lacp-rate fast
 	    bond-miimon 100
-	    post-up $(export_script) up
-	    pre-down $(export_script) down
+	    post-up $(export_script) up || true
+	    pre-down $(export_script) down || true
 	END
 	export_conf
 	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable flowpar-watch.service, not flowpar.service, since post-up does that; and reboot"

@@ -3,7 +3,7 @@
 # The journal: what each setting was before up changed it, and the way back.
 #
 # /run/flowpar is all the state there is:
-#   config    what up was asked for, one NAME=VALUE a line, and how far it came
+#   config    what up was asked for, one NAME=VALUE a line, and whether all of that is there
 #   journal   KIND <tab> OBJECT <tab> VALUE, the original values, oldest first
 # Invariant: a line is in the journal before its setting changes, once, and stays
 # until the setting is back. So down can start after any end of up, kill -9
@@ -50,7 +50,8 @@ journal_cut() {
 	for ((i = 0; i < $1; i++)); do
 		bytes=$((bytes + ${#ENTRIES[i]} + 1))
 	done
-	truncate -s "$bytes" "$JOURNAL"
+	# By themselves: watch runs this where bash does not end at an error.
+	truncate -s "$bytes" "$JOURNAL" || die "$JOURNAL: cannot be written; see what is wrong with /run"
 }
 
 # now KIND OBJECT: the value, into REPLY; fails if there is no such object
@@ -73,7 +74,7 @@ keep() {
 	KEPT[$1 $2]=$REPLY
 	[[ ! $DRY_RUN ]] || return 0
 	ENTRIES+=("$1"$'\t'"$2"$'\t'"$REPLY")
-	printf '%s\n' "${ENTRIES[-1]}" >> "$JOURNAL"
+	printf '%s\n' "${ENTRIES[-1]}" >> "$JOURNAL" || die "$JOURNAL: cannot be written; is /run full?"
 }
 
 # want KIND OBJECT VALUE: make it so (up), or say where it is not so (verify)
@@ -128,6 +129,20 @@ undo() {	# undo KIND OBJECT ORIGINAL
 	fi
 }
 
+# undo_irqs NIC: what an open NIC's interrupts had, while it is still open. A move that waits
+# for an interrupt outlives its closing: to a closed one the kernel then takes a new CPU and
+# still shows, and at the next interrupt goes to, the one that waits. A driver may request
+# others when it is opened, so they are looked at again in their turn.
+undo_irqs() {
+	local entry kind object value
+	for entry in "${ENTRIES[@]}"; do
+		IFS=$'\t' read -r kind object value <<< "$entry"
+		[[ $kind == irq && $object == "$1"/* ]] && now irq "$object" && [[ $REPLY != "$value" ]] || continue
+		irq_of "$object" && put "$value" "/proc/irq/$REPLY/smp_affinity_list" || continue
+		foresee irq "$object" "$value"
+	done
+}
+
 # Bring everything back, newest first. One setting that does not go back does not
 # keep the others: they are restored, it stays in the journal, and down can try
 # again, since undoing what is undone does nothing.
@@ -136,6 +151,7 @@ undo_all() {
 	local i kind object value failed=0
 	for ((i = ${#ENTRIES[@]} - 1; i >= 0; i--)); do
 		IFS=$'\t' read -r kind object value <<< "${ENTRIES[i]}"
+		[[ $kind != master ]] || undo_irqs "$object"
 		if [[ $DRY_RUN ]]; then
 			undo "$kind" "$object" "$value"
 		elif ! (undo "$kind" "$object" "$value"); then

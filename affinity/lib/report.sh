@@ -13,7 +13,7 @@ command_verify() {
 	need_config
 	need_root 'reads the LACP state'
 	[[ $STAGE == complete ]] ||
-		die "$STATE: up was interrupted; run it again, or setup-flowpar.sh down"
+		die "$STATE: up or down was interrupted; run it again"
 	MODE=check
 	configuration
 	((DRIFTS == 0)) || return 1
@@ -82,7 +82,7 @@ verify_lacp() {
 command_status() {
 	local nic
 	need_config
-	[[ $STAGE == complete ]] || echo "up was interrupted: run it again, or setup-flowpar.sh down"
+	[[ $STAGE == complete ]] || echo "up or down was interrupted: run it again"
 	[[ -d /sys/class/net/$BOND/bonding ]] || die "$BOND: gone; run setup-flowpar.sh up with the same options to make it again, or down"
 	printf '%s: %s, %s, partner %s, %s of %s ports in the aggregator%s\n' "$BOND" "$(show bond "$BOND")" \
 		"$(show option "$BOND/xmit_hash_policy")" "$(show option "$BOND/ad_partner_mac")" \

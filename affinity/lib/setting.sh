@@ -274,6 +274,20 @@ irqbalance_banned() {
 	BANNED_KNOWN=yes
 }
 
+# irqbalance_told IRQ...: can it be told to leave them alone, or was it? It reads 500 bytes of
+# a request, and that has to name all of its bans.
+irqbalance_told() {
+	local irq all banned free=''
+	irqbalance_banned || return 1
+	banned=" $([[ ! $BANNED ]] || list_expand "$BANNED") "
+	all=$banned
+	for irq; do
+		[[ $banned == *" $irq "* ]] || { free=yes; all+="$irq "; }
+	done
+	all="settings ban irqs${all% }"
+	[[ ! $free ]] || ((${#all} < 500))
+}
+
 # OBJECT is an interrupt's number: one that a reloaded driver has given back stays banned
 # under it. What does not run balances nothing.
 get_ban() {

@@ -12,9 +12,10 @@
 
 MENDED=0 UNMENDED=0
 RETRIES=5		# the first after 1 s, each next after twice as long
+QUIET=60		# seconds after a failed try in which an event may be of the try itself
 
 command_watch() {
-	local events pid tries=0 line status wait=()
+	local events pid tries=0 failed_at=-$QUIET left line status wait=()
 	need_root 'changes the machine'
 	[[ $FLOWPARCTL ]] || die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; build it with make -C ctl, or set FLOWPARCTL"
 	if config_read; then
@@ -38,15 +39,23 @@ command_watch() {
 			exec {events}<&-
 			exec "$BASH" "$HERE/setup-flowpar.sh" watch
 		fi
+		left=$((failed_at + QUIET - SECONDS))
+		if [[ $line ]] && ((left <= 0)); then
+			tries=0
+		elif [[ $line ]] && ((tries > RETRIES)); then
+			wait=(-t "$left")
+			continue
+		fi
 		wait=()
-		[[ ! $line ]] || tries=0
 		if (mend "${line:-another try}"); then
 			tries=0
-		elif ((tries++ < RETRIES)); then
+			continue
+		fi
+		failed_at=$SECONDS
+		if ((tries++ < RETRIES)); then
 			wait=(-t $((1 << (tries - 1))))
 		else
 			warn "$BOND: given up until something else happens; see setup-flowpar.sh verify"
-			tries=0
 		fi
 	done
 }
@@ -57,10 +66,16 @@ mend() {
 	LOCK_WAIT=600	# for an up or down at work
 	trap at_exit EXIT
 	journal_lock
+	# A bond whose end was told of may still be half there in /sys. This takes the lock under
+	# which it goes, so it is whole or gone after it.
+	ip link show dev lo > /dev/null 2>&1 || true
 	journal_read
 	NIC_CPUS=()
 	config_read || return 0
-	[[ $STAGE == complete ]] || return 0	# up was interrupted: the administrator's turn
+	[[ $STAGE == complete ]] || {
+		echo "setup-flowpar.sh: $BOND: left as it is, since up or down was interrupted; run that again"
+		return 0
+	}
 	[[ $ADOPT == no || -d /sys/class/net/$BOND/bonding ]] || return 0
 	derive
 	MODE=mend

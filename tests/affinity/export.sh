@@ -34,7 +34,21 @@ check 'ifupdown' setup export ifupdown --to "$to" "${asked[@]}"
 same 'its files' "etc/flowpar/flowpar.conf etc/network/interfaces.d/bond0" \
 	"$(cd "$to" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort | paste -sd' ')"
 check 'it has the address' grep -qx '    address 192.0.2.1/24' "$to/etc/network/interfaces.d/bond0"
-check 'and takes the set-up back' grep -qE '^    pre-down /.*/setup-flowpar.sh down$' "$to/etc/network/interfaces.d/bond0"
+check 'and takes the set-up back, and serves without it too' \
+	grep -qzP '\n    post-up /.*/setup-flowpar.sh up \|\| true\n    pre-down /.*/setup-flowpar.sh down \|\| true\n' "$to/etc/network/interfaces.d/bond0"
+
+# As an installed system has it: the file is there, all of it comments.
+rm -r "${to:?}/etc"
+mkdir -p "$to/etc/flowpar"
+cp "$repo/configs/flowpar.conf" "$to/etc/flowpar/"
+check 'a flowpar.conf that sets nothing is not in the way' setup export ifupdown --to "$to" "${asked[@]}"
+check '... and keeps its words' grep -qF -f <(head -n 3 "$repo/configs/flowpar.conf") "$to/etc/flowpar/flowpar.conf"
+check_fails '... up takes what it has now' 1 '^setup-flowpar.sh: bond0: no such bond to take over' \
+	setup up --config "$to/etc/flowpar/flowpar.conf" --dry-run
+rm "$to/etc/network/interfaces.d/bond0"
+check_fails '... one that sets something is' 1 "^setup-flowpar.sh: $to/etc/flowpar/flowpar.conf: already exists" \
+	setup export ifupdown --to "$to" "${asked[@]}"
+same '... and nothing of the rest is written' "$to/etc/flowpar/flowpar.conf" "$(find "$to" -type f)"
 
 out=$(setup export networkd --bond bond0 --slaves eth0,eth1)
 check 'without --to all is shown' grep -qx '# --- /etc/systemd/network/10-bond0.netdev' <<< "$out"

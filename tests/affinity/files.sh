@@ -167,10 +167,45 @@ mv /sys/class/net/eth1/device/msi_irqs/{41,40}
 rm -r /proc/irq/41
 kill $!
 wait $! 2>/dev/null
+
+# What fails causes an event each time, as a slave does that cannot stay one.
+program modprobe <<-'END'
+echo insmod /x/bonding.ko
+[[ $1 == -* ]] || { echo x >> /run/tries; echo 'link eth1' > /run/events; exit 1; }
+END
+"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+check 'events of its own tries do not keep watch trying' wait_until 30 grep -q 'given up' /run/watch.log
+tried=$(wc -l < /run/tries)
+! wait_until 2 eval '(($(wc -l < /run/tries) > tried))'
+same '... afterwards too' "$tried" "$(wc -l < /run/tries)"
+kill $!
+wait $! 2>/dev/null
 exec 7>&-
+program modprobe <<< 'echo insmod /x/bonding.ko'
 
 check 'down' setup down
 unchanged 'every file is back, and no other ban is lifted'
+
+# More than one request to irqbalance can name: it is left as it is, and the line for its command line printed.
+bans=$(< /run/bans)
+echo 5,100-219 > /run/bans
+status=0
+out=$(setup up "${up[@]}" 2>&1) || status=$?
+same 'up beside an irqbalance that has no room for our bans' '0 5,100-219' "$status $(< /run/bans)"
+check '... says what to tell it at its start' grep -qx 'setup-flowpar.sh: irqbalance: running (pid [0-9]*), cannot be told to leave the NICs. interrupts alone (one request to it cannot name so many), and will move them; put IRQBALANCE_ARGS="--banirq=30 --banirq=31 --banirq=40" into /etc/default/irqbalance and restart it' <<< "$out"
+check '... verify too' grep -q 'one request to it cannot name so many' <(verify 2>&1)
+echo 5,30-31,40,100-219 > /run/bans
+same '... but for one that leaves them alone already' 0 "$(verify 2>&1 | grep -c irqbalance)"
+echo "$bans" > /run/bans
+setup down > /dev/null
+unchanged '... down'
+
+# With a full /run nothing may change that could not be brought back; watch's shell goes on after errors.
+same 'nothing is set whose original value cannot be written' 'setup-flowpar.sh: /dev/full: cannot be written; is /run full?' "$(
+	HERE=$repo/affinity bash -euo pipefail -c '
+		for part in say list journal setting; do . "$HERE/lib/$part.sh"; done
+		MODE=mend JOURNAL=/dev/full
+		if (keep cpus eth0; echo went on); then echo went well; fi' 2>&1 | grep -v 'write error')"
 
 stopped 0 : up "${up[@]}" > /dev/null
 steps=$(< /run/stop.count)

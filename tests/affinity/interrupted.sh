@@ -32,6 +32,19 @@ killed() {
 	unchanged 'and every file is back'
 }
 
+# A watch leaves what down has not finished to the administrator.
+beside_watch() {
+	local pid found
+	found=$(< /run/flowpar/journal)
+	"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+	pid=$!
+	check 'watch does not put up again what down took down' \
+		wait_until 20 grep -q 'bond0: left as it is, since up or down was interrupted' /run/watch.log
+	same '... indeed' "$found" "$(< /run/flowpar/journal)"
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+}
+
 server() {
 	local steps step status=0 out
 	if [[ $adopted ]]; then taken_over; else lived_in; fi
@@ -44,6 +57,7 @@ server() {
 	# down, killed half-way, and again
 	stopped 9 "kill -9 \$\$" down > /dev/null 2>&1
 	check_fails 'verify is not content with half of it' 1 'setup-flowpar.sh: ' setup verify
+	beside_watch
 	check 'down, killed, ends its work when run again' setup down
 	unchanged 'and every file is back'
 
@@ -60,7 +74,7 @@ server() {
 
 	# up after a killed up goes on where it stopped
 	stopped $((steps * 2 / 3)) "kill -9 \$\$" up "${up[@]}" > /dev/null 2>&1
-	check_fails 'verify tells of an interrupted up' 1 'up was interrupted; run it again' setup verify
+	check_fails 'verify tells of an interrupted up' 1 'up or down was interrupted; run it again' setup verify
 	check 'up after a killed up completes it' setup up "${up[@]}"
 	check 'to the full' setup verify
 	check 'down undoes both' setup down

@@ -31,11 +31,8 @@ server() {
 	local out status
 	lived_in
 	same 'the NIC has four queues' 4 "$(find /sys/class/net/eth0/queues/ -name 'rx-*' | wc -l)"
-	# Open: an interrupt that has not come since it was moved keeps, closed, where it was to go.
-	ip link set eth1 up
 	echo 8 > /sys/class/net/eth1/queues/rx-2/rps_cpus
 	echo 16 > /sys/class/net/eth1/queues/rx-3/rps_flow_cnt
-	settled eth1
 	before=$(snapshot)
 
 	out=$(setup up "${slaves[@]}" --cpus 0-3 2>&1); status=$?

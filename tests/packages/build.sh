@@ -46,6 +46,13 @@ same "... nothing is outside of them" "opt " "$(ls "$test_out/local" | tr '\n' '
 check "... it runs from there" "$test_out/local/opt/flowpar/sbin/setup-flowpar.sh" --help
 same "... no file of ours is looked for in /usr" "" \
 	"$(grep -rlE '/usr/(sbin/(flowpar|setup-)|(share|lib)/flowpar)' "$test_out/local/opt/flowpar/lib" "$test_out/local/opt/etc" 2>/dev/null)"
+echo '# mine' >> "$test_out/local/opt/etc/flowpar/lighttpd.conf.in"
+rm "$test_out/local/opt/etc/flowpar/flowpar.conf"
+mkdir "$test_out/local/opt/etc/flowpar/tls"
+check_fails "... again: names the administrator's files" 0 '^install.sh: /opt/etc/flowpar/lighttpd.conf.in: kept' \
+	env DESTDIR="$test_out/local" PREFIX=/opt/flowpar SYSCONFDIR=/opt/etc "$repo/install.sh" tools
+same "... leaves them alone" '# mine' "$(tail -n 1 "$test_out/local/opt/etc/flowpar/lighttpd.conf.in")"
+check "... and brings what is missing" test -e "$test_out/local/opt/etc/flowpar/flowpar.conf"
 check_fails "... a relative PREFIX is refused" 2 'want absolute paths' env PREFIX=usr "$repo/install.sh" tools
 
 # --- flowpar-dkms -----------------------------------------------------------------

@@ -35,8 +35,10 @@ END
 make_stub uname << END
 echo "6.12.117+deb12-amd64"
 END
+# As the real one: its exit status is 1 where the key is enrolled.
 make_stub mokutil << END
 cat "$fake/mok"
+! grep -q ' is already ' "$fake/mok"
 END
 make_stub modinfo << END
 echo new
@@ -46,6 +48,7 @@ cat "\$1"
 END
 make_stub update-initramfs << END
 echo "update-initramfs \$*" >> "$test_out/calls"
+[[ ! -e $fake/full ]]
 END
 
 kernel() {	# kernel RELEASE PACKAGE_VERSION
@@ -53,7 +56,7 @@ kernel() {	# kernel RELEASE PACKAGE_VERSION
 	echo "#define LINUX_PACKAGE_ID \" Debian $2\"" > "$fake/modules/$1/build/include/generated/package.h"
 }
 reset() {
-	rm -rf "${fake:?}"/{modules,sys,boot}/* "$fake"/{state,added}.* "$fake/broken" "$test_out/calls"
+	rm -rf "${fake:?}"/{modules,sys,boot}/* "$fake"/{state,added}.* "$fake"/{broken,full} "$test_out/calls"
 	mkdir -p "$fake/sys/class/net"
 	touch "$fake/src/linux-source-6.12.tar.xz" "$fake/src/linux-source-6.1.tar.xz" "$test_out/calls" "$fake/mok.pub"
 	printf 6.12.117-1~deb12u1 > "$fake/source.6.12"
@@ -121,6 +124,15 @@ echo "$fake/mok.pub is already enrolled" > "$fake/mok"
 check "... with it everything is installed" run install
 same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
 reset
+secure_boot 01
+echo "$fake/mok.pub is already in db" > "$fake/mok"
+check "... or with it among the firmware's own" run install
+same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+reset
+secure_boot 01
+echo "$fake/mok.pub is already in the enrollment request" > "$fake/mok"
+check_fails "... not while it waits for the reboot" 1 'mokutil --import' run install
+reset
 secure_boot 00
 check "Secure Boot off: no key is needed" run install
 same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
@@ -150,6 +162,10 @@ check "bonding in the initramfs: it is written anew" run install
 same "... for that kernel" 1 "$(grep -c '^update-initramfs -u -k 6.12.117+deb12-amd64$' "$test_out/calls")"
 check "... and on the way back" run remove
 same "... too" 2 "$(grep -c '^update-initramfs -u' "$test_out/calls")"
+touch "$fake/full"
+check_fails "... one that cannot be written is named" 1 "amd64: its initramfs still has .* run update-initramfs -u -k 6.12.117\+deb12-amd64$" run install
+rm -r "$fake/modules/6.12.117+deb12-amd64/build"
+check_fails "... on the way back too, which ends well, also without headers" 0 "amd64: its initramfs still has flowpar's" run remove
 reset
 echo usr/bin/sh > "$fake/boot/initrd.img-6.12.117+deb12-amd64"
 check "an initramfs without it is left alone" run install

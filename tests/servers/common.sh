@@ -54,7 +54,7 @@ template() {
 		END
 		mv $to/lighttpd.conf.in.new $to/lighttpd.conf.in ;;
 	nginx)
-		sed -e "s|#tls ||; s|text/plain|text/x-$2|" -e 's|root {docroot};|root /run/www; send_timeout 3600s; add_header X-Cpu {cpu};\
+		sed -e "s|#tls ||; s|text/plain|text/x-$2|" -e 's|root /var/www/html;|root /run/www; send_timeout 3600s; add_header X-Cpu {cpu};\
 			location = /secure { return 301 https://$http_host/dir/; }\
 			location ~ \\.cgi$ { include /run/fastcgi_params; fastcgi_param SERVER_PORT $public_port; fastcgi_pass 127.0.0.1:9900; }|' \
 			configs/nginx.conf.in > $to/nginx.conf.in.new

@@ -13,7 +13,7 @@ mkdir -p "$dir" "$test_out/tls" "$test_out/www" "$test_out/run"
 # Where things are for this test.
 here() {
 	sed -e "s|/usr/sbin/flowpar|$dir/flowpar|; s|/etc/flowpar/tls|$test_out/tls|; s|/etc/flowpar|$test_out|" -e "s|/run/flowpar-tickets|$test_out/tickets|" \
-		-e "s|/run/nginx|$test_out/run|; s|/var/www/html|$test_out/www|; s|{docroot}|$test_out/www|; s|#tls ||" "$1"
+		-e "s|/run/nginx|$test_out/run|; s|/var/www/html|$test_out/www|; s|#tls ||" "$1"
 }
 for file in "$repo"/configs/systemd/*; do
 	here "$file" > "$dir/${file##*/}"

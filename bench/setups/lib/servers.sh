@@ -16,7 +16,7 @@ server_conf() {
 	nginx)
 		# What is 0 workers for lighttpd, one process, is one worker for nginx.
 		mkdir -p /run/nginx
-		sed -e "s|listen {port}|listen ${4:+$4:}$2|; s|{port}|$2|g; s|{docroot}|$www|g" \
+		sed -e "s|listen {port}|listen ${4:+$4:}$2|; s|{port}|$2|g; s|root /var/www/html;|root $www;|" \
 			-e "s|^worker_processes .*|worker_processes $(($3 ? $3 : 1));|" \
 			"$templates/nginx.conf.in" > "$1"
 		# Ports name the instances' pid files, unless all are on the public one.
