@@ -116,8 +116,26 @@ server() {
 	check "the host itself: an error for a missing UDP instance" "$peer" refused-udp "$LAB_SERVER" 54
 	check "... over IPv6" "$peer" refused-udp $server6 54
 	check "an error about a per-core port is nobody's from outside" grew closed 53 forged
+	flood
 	wire
 	remote_start over
+}
+
+# One search takes half of what a jiffy has, so errors have one a jiffy, and segments the other half.
+flood() {
+	local hz start jiffies searched throttled
+	hz=$(sed -n 's/^CONFIG_HZ=//p' "$LAB_KDIR/config")
+	echo $((8 * hz)) > /sys/module/nf_flowpar/parameters/search_budget
+	searched=$(counter missed 80) throttled=$(counter throttled 80)
+	start=$(date +%s%N)
+	remote "lab-client 1 $peer forged-flood $LAB_SERVER 80 3"
+	jiffies=$((($(date +%s%N) - start) * hz / 1000000000))
+	searched=$(($(counter missed 80) - searched)) throttled=$(($(counter throttled 80) - throttled))
+	echo "# $searched searched in vain, $throttled throttled in $jiffies jiffies"
+	check "errors about flows that there are not are searched for" test $searched -gt 0
+	check "... no more often than the budget says" test $searched -le $((jiffies + hz))
+	check "... the others are let pass" test $throttled -gt $searched
+	echo 1000000 > /sys/module/nf_flowpar/parameters/search_budget
 }
 
 forged() { remote "lab-client 1 $peer forged $LAB_SERVER 5000"; }

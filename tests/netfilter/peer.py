@@ -42,6 +42,7 @@ TCP clients are bound to the interface or VRF in $DEVICE, if that is set.
   peer.py refused-udp ADDRESS PORT      exit 0 if an error says that the port is closed, 3 if nothing does
   peer.py late ADDRESS PORT             have the server find out that nobody listens any more
   peer.py forged ADDRESS PORT           an ICMP error from a raw socket, about a UDP datagram from there
+  peer.py forged-flood ADDRESS PORT SECONDS  ICMP errors about TCP flows that there are not, at full speed
   peer.py stray ADDRESS PORT SECONDS    ACK segments of no flow from a raw socket, at full speed
 """
 import collections
@@ -626,15 +627,29 @@ def options(address, port):
     answer_to(raw, port, client)
 
 
+def error_about(raw, address, protocol, port, to):
+    """An ICMP error about what ADDRESS, PORT has sent to our port TO."""
+    quote = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 36, 1, 0, 64, protocol, 0,
+                        socket.inet_aton(address), socket.inet_aton(raw.getsockname()[0]))
+    quote += struct.pack(">HHHH", port, to, 16, 0) + bytes(8)
+    error = struct.pack(">BBHI", 3, 3, 0, 0) + quote
+    return error[:2] + struct.pack(">H", checksum(error)) + error[4:]
+
+
 def forged(address, port):
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     raw.connect((address, 0))
-    mine = raw.getsockname()[0]
-    quote = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 36, 1, 0, 64, socket.IPPROTO_UDP, 0,
-                        socket.inet_aton(address), socket.inet_aton(mine))
-    quote += struct.pack(">HHHH", port, 9, 16, 0) + bytes(8)
-    error = struct.pack(">BBHI", 3, 3, 0, 0) + quote
-    raw.send(error[:2] + struct.pack(">H", checksum(error)) + error[4:])
+    raw.send(error_about(raw, address, socket.IPPROTO_UDP, port, 9))
+
+
+def forged_flood(address, port, seconds):
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    raw.connect((address, 0))
+    end, i = time.monotonic() + float(seconds), 0
+    while time.monotonic() < end:
+        i += 1
+        with contextlib.suppress(OSError):  # ENOBUFS: it is only a flood
+            raw.send(error_about(raw, address, socket.IPPROTO_TCP, port, 20000 + i % 10000))
 
 
 def stray(address, port, seconds):
@@ -676,7 +691,7 @@ def main():
                 "nested": nested, "options": options, "stray": stray, "who-udp": who_udp,
                 "pair-udp": pair_udp, "echo": echo, "unsummed": unsummed,
                 "broadcast": broadcast, "refused-udp": refused_udp, "late": late,
-                "forged": forged, "public": ask_public, "udp-public": ask_public_udp,
+                "forged": forged, "forged-flood": forged_flood, "public": ask_public, "udp-public": ask_public_udp,
                 "own-public": own_public, "misused": misused, "asking": asking}
     commands[command](args[0], int(args[1]), *args[2:])
 
