@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: flowparctl monitor tells of the services that there are and of each that comes or goes in its namespace, and ends with the module
-# Suite: long
 # shellcheck disable=SC1083,SC2317	# called by wait_until
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
