@@ -214,8 +214,9 @@ bool flowpar_lookup_is_certain(const struct flowpar_flow *flow,
  *
  * Per CPU and service: no shared state, and one service's flood leaves the others'
  * budget alone. The last search may overdraw, else a long CPU list could never be
- * searched; what it owes is paid back before the next. A SYN without budget is passed on, a segment is dropped: so SYNs leave half
- * of it to the segments, and so do ICMP errors, which may be lost.
+ * searched; what it owes is paid back before the next. A SYN without budget is passed
+ * on, a segment is dropped: so SYNs leave half of it to the segments, and so do ICMP
+ * errors, which may be lost.
  */
 bool flowpar_budget_take(struct flowpar_cpu *this, unsigned int lookups, bool half)
 {

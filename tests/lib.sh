@@ -101,13 +101,13 @@ skip() {	# skip WHY: this test cannot run here
 # test want distinct names: LAB_RUN=NAME lab_run ...
 # --timeout only ends what hangs: the debug kernel, several times slower, has four times that.
 lab_run() {
-	local out=$test_out/${LAB_RUN:-lab} status=0 role said option last='' options=()
-	for option; do
-		[[ $last != --timeout || ${LAB_KERNEL:-} != *debug* ]] || option=$((option * 4))
-		options+=("$option")
-		last=$option
+	local out=$test_out/${LAB_RUN:-lab} status=0 role said arg last='' given=()
+	for arg; do
+		[[ $last != --timeout || ${LAB_KERNEL:-} != *debug* ]] || arg=$((arg * 4))
+		given+=("$arg")
+		last=$arg
 	done
-	set -- "${options[@]}"
+	set -- "${given[@]}"
 	setpriv --pdeathsig TERM "$repo/bench/lab/lab" run --kernel "${LAB_KERNEL:-patched}" --server "$test_file" --client "$test_file" \
 		--out "$out" "$@" > "$test_out/lab.log" 2>&1 || status=$?
 	for role in server client; do
