@@ -103,6 +103,14 @@ class Client:
                 return flags, seq, ack, fast_open_cookie(options), body
         return None
 
+    def taken(self, core):
+        """Wait until the server is through with what was sent on that core: links overtake each other."""
+        kept, self.from_port, self.port = (self.from_port, self.port), 19999, 9
+        self.send(core, SYN, 1)
+        if not self.answer(RST | ACK):
+            sys.exit(f"{self.name}: nothing refuses port 9")
+        self.from_port, self.port = kept
+
     def syn(self, core):
         self.send(core, SYN, self.seq)
         answer = self.answer(SYN | ACK)
@@ -175,6 +183,7 @@ class Client:
         self.next()
         self.syn(1)
         self.send(0, RST, self.seq + 1)
+        self.taken(0)
         self.send(1, ACK, self.seq + 1, self.isn + 1)
         self.same("a RST on another core ends the request", True,
                   self.said(self.answer(RST), RST, (self.isn + 1) % 2**32))
@@ -186,6 +195,7 @@ class Client:
                   self.said(self.answer(ACK), ACK, (self.isn + 1) % 2**32, self.seq + 1))
         self.same("... and ends nothing", "8008 1", self.who(0))
         self.send(0, RST, self.seq + 1)
+        self.taken(0)
         self.send(1, ACK, self.seq + 1, self.isn + 1)
         self.same("a RST on another core ends the flow", True,
                   self.said(self.answer(RST), RST, (self.isn + 1) % 2**32))
