@@ -241,16 +241,16 @@ class Connection:
         segment = packet[self.peer.head:]
         seq, ack, doff, _, window = struct.unpack(">4xIIBBH", segment[:16])
         came = segment[(doff >> 4) * 4:]
+        # A repeated one, of a server that waited long for an ACK: it was compared when it first came.
+        again = (self.ack - seq) % 2**32
+        if came and (segment[2:4] != struct.pack(">H", self.client) or 0 < again <= 1 << 20):
+            return 0, segment
         # What was acknowledged meanwhile is not known; it is never less, and never more.
         if not came:
             if (self.seq - ack) % 2**32 > 1 << 20:
                 sys.exit(self.peer.name(what) + f": acknowledges {ack}, said was up to {self.seq}")
         elif ack != self.seq % 2**32:
             sys.exit(self.peer.name(what) + f": acknowledges {ack} instead of {self.seq}")
-        # A repeated one, of a server that waited long for an ACK.
-        again = (self.ack - seq) % 2**32
-        if came and 0 < again <= 1 << 20:
-            return 0, segment
         self.peer.compare(what, frame, self.peer.packet(
             self.peer.server, self.peer.client, TCP,
             self.peer.tcp(self.port, self.client, self.ack, ack,
