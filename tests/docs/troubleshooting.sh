@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: each entry of docs/troubleshooting.md is true: its cause, planted, shows what the entry quotes, and its remedy ends it; an entry without a test fails
-# Suite: long
 #
 #   client0, client1 --- br0 --- lag0 === eth0, eth1 > bond0      server guest
 #
