@@ -60,6 +60,12 @@ server() {
 	check 'verify finds nothing' setup verify
 	out=$(setup up "${up[@]}" 2>&1); status=$?
 	same 'up again changes nothing' '0 ' "$status $out"
+	if ((interval > 1)); then	# what comes is tested without waiting so long
+		check 'down' setup down
+		same 'down lifts our bans, and no other' "$other" "$(flowparctl irqbalance)"
+		end "$balancer"
+		return
+	fi
 
 	end "$balancer"
 	balance --banirq="$other"

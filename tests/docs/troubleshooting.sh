@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: each entry of docs/troubleshooting.md is true: its cause, planted, shows what the entry quotes, and its remedy ends it; an entry without a test fails
-# Suite: long
 #
 #   client0, client1 --- br0 --- lag0 === eth0, eth1 > bond0      server guest
 #
@@ -159,7 +158,7 @@ entry() {	# entry DIR: a section of the page
 	[[ $show != *.client ]] || show_on=client
 	[[ $remedy != *.switch ]] || remedy_on=switch
 	"plant_$name" > "$1/planted" 2>&1 || { not_ok "$title: is planted" "$(< "$1/planted")"; return; }
-	check "$title: shows what is quoted" wait_until 3000 shows "$quote" || true
+	check "$title: shows what is quoted" wait_until 90 shows "$quote" || true
 	shows "$quote" > "$1/shown" 2>&1 || sed 's/^/#   /' "$1/shown"
 	if [[ $(< "$remedy") == *'&' ]]; then
 		bash "$remedy" > "$1/mended" 2>&1	# goes on in the background
@@ -169,7 +168,7 @@ entry() {	# entry DIR: a section of the page
 	if declare -F "gone_$name" > /dev/null; then
 		check "$title: mended" "gone_$name"
 	else
-		check "$title: mended" wait_until 3000 no_longer
+		check "$title: mended" wait_until 90 no_longer
 	fi
 	! declare -F "clean_$name" > /dev/null || "clean_$name"
 }

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Rule: with Open vSwitch as the 802.3ad switch (LACP, balance-tcp) flowpar keeps every packet on its core's own NIC, uses all ports and survives a link cut
-# Suite: long
 # shellcheck disable=SC2317	# called by check
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -77,7 +77,9 @@ same "... with one line about it" 1 "$(grep -c "^flowpar-dkms: kernel $new: not 
 check "... it keeps the distribution's bonding" grep "/lib/modules/$new/kernel/" <(path_of bonding "$new")
 check "... but has nf_flowpar" grep "/lib/modules/$new/updates/dkms/" <(path_of nf_flowpar "$new")
 
-# --- upgrade ----------------------------------------------------------------------------
+# --- upgrade, after the archive has moved on to another source ---------------------------
+mkdir "$over/root/sources"
+mv "$over"/usr/src/linux-source-*.tar.xz "$over/root/sources/"
 echo '# mine' >> "$over/etc/flowpar/lighttpd.conf.in"
 check "upgrade" in_debian sh -c 'dpkg --force-confold -i /root/next/*.deb'
 same "... dkms has the new version only" "" "$(in_debian dkms status | grep -v '+next')"
@@ -85,6 +87,8 @@ for kernel in $kernels; do
 	check "... $kernel has it" grep '+next$' <(in_debian modinfo -k "$kernel" -F version bonding)
 done
 check "... the administrator's file is as he left it" grep '# mine' "$over/etc/flowpar/lighttpd.conf.in"
+mv "$over"/root/sources/* "$over/usr/src/"
+rmdir "$over/root/sources"
 check "... again: nothing changes" in_debian dpkg-reconfigure flowpar-dkms flowpar
 
 # --- remove and purge -------------------------------------------------------------------

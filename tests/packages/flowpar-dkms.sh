@@ -56,7 +56,7 @@ kernel() {	# kernel RELEASE PACKAGE_VERSION
 	echo "#define LINUX_PACKAGE_ID \" Debian $2\"" > "$fake/modules/$1/build/include/generated/package.h"
 }
 reset() {
-	rm -rf "${fake:?}"/{modules,sys,boot}/* "$fake"/{state,added}.* "$fake"/{broken,full} "$test_out/calls"
+	rm -rf "${fake:?}"/{modules,sys,boot}/* "$fake"/{state,added}.* "$fake"/{broken,full,kept,few} "$test_out/calls"
 	mkdir -p "$fake/sys/class/net"
 	touch "$fake/src/linux-source-6.12.tar.xz" "$fake/src/linux-source-6.1.tar.xz" "$test_out/calls" "$fake/mok.pub"
 	printf 6.12.117-1~deb12u1 > "$fake/source.6.12"
@@ -66,7 +66,7 @@ reset() {
 }
 run() {
 	PATH=$stub:$PATH FLOWPAR_MODULES=$fake/modules FLOWPAR_SYS=$fake/sys FLOWPAR_BOOT=$fake/boot \
-		FLOWPAR_SOURCES=$fake/src "$tool" "$@"
+		FLOWPAR_SOURCES=$fake/src FLOWPAR_KEPT=$fake/kept "$tool" "$@"
 }
 secure_boot() {
 	mkdir -p "$fake/sys/firmware/efi/efivars"
@@ -112,6 +112,17 @@ check_fails "no source" 1 'apt-get install linux-source-6.12=6.12.117-1~deb12u1'
 reset
 printf 6.12.118-1~deb12u1 > "$fake/source.6.12"
 check_fails "source of another version" 1 'linux-source-6.12 is 6.12.118-1~deb12u1, and the kernel 6.12.117-1~deb12u1' run install
+mkdir -p "$fake/kept" "$fake/linux-source-6.12/drivers/net/bonding"
+sed -nE 's|^\+\+\+ b/([^[:space:]]+).*|\1|p' "$repo"/kernel-patches/6.12/*.patch | while read -r file; do
+	install -D -m 644 /dev/null "$fake/linux-source-6.12/$file"
+done
+tar -C "$fake" -cf "$fake/kept/linux-source-6.12.117-1~deb12u1.tar" linux-source-6.12
+check "... is no hindrance where the kernel's was kept" run install
+reset
+mkdir -p "$fake/kept" "$fake/few/linux-source-6.12/drivers/net/bonding"
+printf 6.12.118-1~deb12u1 > "$fake/source.6.12"
+tar -C "$fake/few" -cf "$fake/kept/linux-source-6.12.117-1~deb12u1.tar" linux-source-6.12
+check_fails "... but where that lacks what the patches name" 1 'linux-source-6.12 is 6.12.118' run install
 reset
 touch "$fake/broken"
 check_fails "what does not build names its log" 1 'flowpar-bonding does not build; see /var/lib/dkms/flowpar-bonding/.*/make.log' run install
