@@ -72,6 +72,8 @@ restarted() { (($(grep -c 'server started' "$test_out/log") == 4)); }
 check "SIGUSR1, lighttpd's graceful restart, reaches both" wait_until 20 restarted
 same "... and needs no new process" "$masters" "$(pgrep -P "$pid" -x lighttpd | xargs)"
 same "... and they serve" 'of the directory' "$(get /dir/)"
+# Stopped while it is starting again, lighttpd need not end well: both are to be through.
+check "... both" wait_until 20 curl -sf -o /dev/null http://127.0.0.1:17100/dir/
 stop "SIGTERM ends all, status 0"
 
 template '
