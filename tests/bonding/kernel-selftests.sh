@@ -14,8 +14,9 @@
 . "$repo/tests/bonding/selftests.sh"
 
 rounds=3
-base=6.12
-[[ ${LAB_KERNEL:-} != *-6.1 ]] || base=6.1
+base=6.12 clock=(--clock work)
+# 6.1 does not boot by that clock; its four selftests measure nothing.
+[[ ${LAB_KERNEL:-} != *-6.1 ]] || base=6.1 clock=()
 # Debian's: the selftests must not need ours.
 want_tools=(ip:iproute2 tc:iproute2 jq:jq ping:iputils-ping ping6:iputils-ping)
 
@@ -75,7 +76,7 @@ run() {
 	mkdir -p "$out"
 	(test_out=$out/${1//:/-} LAB_KERNEL=$kernel
 	mkdir -p "$test_out"
-	lab_run --cpus 2 --nics 1 --clock work --timeout 5400 --env "TREE=$tree" --env "PARTS=$*"
+	lab_run --cpus 2 --nics 1 "${clock[@]}" --timeout 5400 --env "TREE=$tree" --env "PARTS=$*"
 	cp "$test_out"/lab/*.sh*.log "$out/"
 	exit $((failed ? 1 : 0)))
 }
