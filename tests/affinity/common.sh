@@ -9,12 +9,14 @@
 setup() { "$repo/affinity/setup-flowpar.sh" "$@"; }
 
 # What up is asked for where nothing else is said. A stock kernel has neither the
-# policy nor nf_flowpar; the rest of the tool must serve it all the same.
+# policy nor nf_flowpar; the rest of the tool must serve it all the same. On Debian's
+# without our modules (-plain) nobody says so, and up has to find out.
 slaves=(--bond bond0 --slaves 'eth0,eth1')
 service=(--address "${LAB_SERVER:-10.77.0.1}/24" --port 80 --base-port 8000)
 policy=cpu-bound listen=nat
-if [[ ${LAB_KERNEL:-} == *stock* ]]; then
-	slaves+=(--policy layer3+4) policy=layer3+4
+if [[ ${LAB_KERNEL:-} == *@(stock*|-plain) ]]; then
+	[[ $LAB_KERNEL == *-plain ]] || slaves+=(--policy layer3+4)
+	policy=layer3+4
 	service+=(--listen nft) listen=nft
 fi
 

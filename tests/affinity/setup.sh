@@ -61,10 +61,13 @@ server() {
 	lived_in
 	before=$(snapshot)
 
-	dry=$(setup up "${up[@]}" --dry-run)
+	dry=$(setup up "${up[@]}" --dry-run 2>&1)
 	unchanged 'up --dry-run changes nothing'
 	out=$(setup up "${up[@]}" 2>&1)
 	same 'up succeeds, printing what up --dry-run printed' "$dry" "$out"
+
+	[[ ${LAB_KERNEL:-} != *-plain ]] ||
+		check '... and warning that this kernel knows no cpu-bound' grep -q '^setup-flowpar.sh: bonding: .* knows no policy cpu-bound; the bond gets layer3+4, ' <<< "$out"
 
 	check 'the bond is 802.3ad' grep -qx '802.3ad 4' /sys/class/net/bond0/bonding/mode
 	check "its policy is $policy" grep -q "^$policy " /sys/class/net/bond0/bonding/xmit_hash_policy

@@ -354,7 +354,7 @@ two_of_udp() {
 server() {
 	somaxconn=3
 	sysctl -qw net.core.somaxconn=$somaxconn
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	mkdir -p /run/www/dir
 	echo 'of the directory' > /run/www/dir/index.html
 	printf '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"\necho "$SERVER_PORT"\n' > /run/www/env.cgi

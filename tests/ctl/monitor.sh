@@ -51,7 +51,7 @@ case ${LAB_ROLE:-host} in
 host)	host --cpus 4 --nics 1 --lag static ;;
 server)	# The family's name loads an installed module; this one is to come from the work tree.
 	echo > /proc/sys/kernel/modprobe
-	check "the module loads" insmod "$FLOWPAR_MODULE"
+	check "the module loads" load_module
 	changes; unloaded; lab-ready ;;
 client)	: ;;
 esac

@@ -28,7 +28,7 @@ ask() {	# ask CPU N: N requests of the client, sent on CPU
 
 services() {
 	refused "not loaded" "nf_flowpar: not loaded; modprobe nf_flowpar" flowparctl service list
-	check "the module loads" insmod "$FLOWPAR_MODULE"
+	check "the module loads" load_module
 	same "no service yet" "[]" "$(flowparctl service list --json)"
 	same "no counters yet" "[]" "$(flowparctl stats --json)"
 

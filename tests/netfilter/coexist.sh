@@ -274,7 +274,7 @@ bridge() {
 
 server() {
 	local family
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	lab-ready
 	ipv6_up

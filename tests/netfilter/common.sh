@@ -9,7 +9,14 @@
 peer=$repo/tests/netfilter/peer.py
 
 host() {	# host LAB_RUN_OPTIONS...: build the module, run both guests
-	local kernel=${LAB_KERNEL:-patched} build=$test_out/module
+	local kernel=${LAB_KERNEL:-patched} build=$test_out/module module
+	make -s -C "$repo/ctl" || { not_ok "flowparctl builds"; finish; }
+	if [[ $kernel == debian-* ]]; then
+		kernel=$("$repo/bench/lab/debian-kernel" "$kernel") || exit 1
+		module=("$kernel"/lib/modules/*/updates/dkms/nf_flowpar.ko*)
+		lab_run --env "FLOWPAR_MODULE=${module[0]#"$kernel"}" "$@"
+		return
+	fi
 	[[ -d $kernel ]] || kernel=$("$repo/kernel-patches/build.sh" "$kernel") || exit 1
 	mkdir -p "$build/netfilter/uapi/linux"
 	cp "$repo/Kbuild" "$build/"
@@ -20,11 +27,18 @@ host() {	# host LAB_RUN_OPTIONS...: build the module, run both guests
 			! grep -E 'warning:' "$build.log"
 	}
 	check "the module builds outside the kernel tree without a warning" quiet_build
-	make -s -C "$repo/ctl" || { not_ok "flowparctl builds"; finish; }
 	lab_run --env "FLOWPAR_MODULE=$build/netfilter/nf_flowpar.ko" "$@"
 }
 
 # --- server guest ---------------------------------------------------------------
+
+# load_module: with what it needs, which in a distribution's kernel are modules too
+load_module() {
+	local needs
+	IFS=, read -ra needs <<< "$(modinfo -F depends "$FLOWPAR_MODULE")"
+	((${#needs[@]} == 0)) || modprobe -a "${needs[@]}"
+	insmod "$FLOWPAR_MODULE"
+}
 
 pin() {		# pin NIC CPU: all interrupts of NIC to CPU
 	local irq dir

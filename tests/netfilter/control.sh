@@ -15,7 +15,7 @@ refused() {
 }
 server() {
 	local listed i
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	lab-ready
 
 	check "a service is added" add --port 80 --base-port 8000 --cpus 0-1

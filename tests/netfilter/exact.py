@@ -3,7 +3,8 @@
 """A client without a kernel, at the switch's port: every frame that the server sends is
 compared with the one that it should have sent, built here from nothing, byte for byte.
 
-  exact.py DEVICE SERVER_MAC VLAN PORT   all exchanges, from PORT on, for VLAN 0 untagged; prints how many frames
+  exact.py DEVICE SERVER_MAC VLAN PORT SEGMENTS   all exchanges, from PORT on, for VLAN 0 untagged; prints how many
+                                                 frames. SEGMENTS off: the server's kernel refuses UDP_SEGMENT
 
 Free are the server's initial sequence number, its windows, PSH, IPv4's identification and
 where it cuts the stream; all else is known beforehand, checksums included. The client has
@@ -312,7 +313,7 @@ def echoed(peer, text, client):
     return data[:at] + struct.pack(">H", total) + data[at + 2:]
 
 
-def udp(peer, client):
+def udp(peer, client, segments):
     def ask(what, data, answers, summed=True):
         # The kernel takes what is to be segmented for one datagram, larger than the MTU.
         fragment = 0x4000 if len(answers) == 1 else 0
@@ -329,7 +330,7 @@ def udp(peer, client):
     assert peer.udp(client, 53, data)[6:8] == b"\xff\xff"
     ask("UDP checksum 0", data, [data])
     data = b"echo 5 " + bytes(i * 7 % 251 for i in range(1000))
-    ask("UDP segments", data, [data] * 5)
+    ask("UDP segments", data, [data] * 5 if segments else [b"not segmented"])
     if not peer.ipv6:
         ask("UDP without checksum", b"unsummed", [b"5000 0"], summed=False)
 
@@ -366,7 +367,7 @@ def main():
         peer = Peer(wire, ipv6)
         closed(peer, client)
         tcp(peer, client)
-        udp(peer, client)
+        udp(peer, client, sys.argv[5] == "on")
     print(wire.compared)
 
 

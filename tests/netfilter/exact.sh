@@ -20,13 +20,15 @@ serving_udp() { ss -Hlun "sport = 5000" | grep -q .; }
 carrier() { [[ $(< /sys/class/net/eth0/carrier) == 1 ]]; }
 
 exact() {	# exact RX TX TSO GSO GRO
-	local text="rx $1, tx $2, tso $3, gso $4, gro $5" said vlan before
+	local text="rx $1, tx $2, tso $3, gso $4, gro $5" said vlan before segments=on
+	# 6.1 refuses UDP_SEGMENT where the device does not sum; later kernels sum themselves.
+	[[ $2 == on || $(uname -r) != 6.1.* ]] || segments=off
 	ethtool -K eth0 rx "$1" tx "$2" sg "$2" tso "$3" gso "$4" gro "$5" tx-tcp6-segmentation off > /dev/null
 	same "$text: is set" "$*" "$(offload rx-checksumming) $(offload tx-checksumming) $(offload tcp-segmentation-offload) $(offload generic-segmentation-offload) $(offload generic-receive-offload)"
 	wait_until 30 carrier
 	for vlan in 0 5; do
 		from=$((from + 10)) before="$(counter closed 80) $(counter closed 53)"
-		said=$(remote "$repo/tests/netfilter/exact.py eth0 $(< /sys/class/net/eth0/address) $vlan $from")
+		said=$(remote "$repo/tests/netfilter/exact.py eth0 $(< /sys/class/net/eth0/address) $vlan $from $segments")
 		if [[ $said =~ ^[0-9]+$ ]] && ((said > 100)); then
 			ok "$text, ${vlan/#0/no} VLAN: $said frames are right"
 		else
@@ -40,7 +42,7 @@ exact() {	# exact RX TX TSO GSO GRO
 
 server() {
 	local vlan dev family from=20000 combination
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	pin eth0 0
 	# What the client cannot know: a label that comes of a random number, and patience.
 	sysctl -q net.ipv6.auto_flowlabels=0 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0

@@ -17,7 +17,7 @@ enough() {	# what is counted, at least so often
 }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	sysctl -q net.ipv4.ip_local_reserved_ports=40000-50000,65535
 	lab-ready
 	ip netns add other

@@ -69,7 +69,7 @@ answers() {	# answers TEXT
 
 server() {
 	local family name k
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	lab-ready
 	ipv6_up

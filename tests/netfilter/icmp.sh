@@ -93,7 +93,7 @@ late() {
 }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	lab-ready
 	ipv6_up

@@ -27,7 +27,7 @@ served() {
 own_cores() { printf '%d %d 5\n' 0 8000 1 8008; }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	lab-ready
 	ipv6_up

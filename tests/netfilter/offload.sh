@@ -42,7 +42,7 @@ offloads() {
 }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	flowparctl service add --port 80 --base-port 8000 --cpus 0-1
 	"$peer" serve 0:8000 1:8008 &

@@ -168,7 +168,7 @@ def answer_udp(sock, data, client, port, cpu):
     who: "PORT CPU"; public: see public(); unsummed: the same without a checksum; connect: the same, and a
     socket of its own for this client from now on; late: such a socket sends to the
     client after 2 s and prints what the kernel says to that; echo COUNT: itself, COUNT
-    times, in one go.
+    times, in one go, or "not segmented" if the kernel cannot.
     """
     words = data.split(maxsplit=2) or [b""]
     if words[0] == b"public":
@@ -178,8 +178,17 @@ def answer_udp(sock, data, client, port, cpu):
         count = int(words[1])
         if count > 1:
             sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(data))
-        sock.sendto(data * count, client)
-        sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 0)
+        try:
+            sock.sendto(data * count, client)
+            refused = False
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            refused = True
+        finally:
+            sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 0)
+        if refused:
+            sock.sendto(b"not segmented", client)
         return
     if words[0] in (b"connect", b"late"):
         own = udp_socket(port)

@@ -150,7 +150,7 @@ unload() {
 		# One that is being answered holds it.
 		rmmod nf_flowpar 2> /dev/null || { sleep 0.1; continue; }
 		rounds=$((rounds + 1))
-		insmod "$FLOWPAR_MODULE"
+		load_module
 		flowparctl service add --port 85 --base-port 8500 --cpus 0-1
 		flowparctl service add --family inet6 --port 85 --base-port 8500 --cpus 0-1
 		sleep 0.2
@@ -164,7 +164,7 @@ unload() {
 }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	lab-ready
 	ipv6_up

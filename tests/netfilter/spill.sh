@@ -16,7 +16,7 @@ pid_of() { ss -Hltnp "sport = $1" | grep -o 'pid=[0-9]*' | cut -d= -f2 | head -1
 accept() { kill -USR1 "$(pid_of 8000)"; }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	lab-ready
 	ipv6_up

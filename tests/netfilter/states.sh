@@ -50,7 +50,7 @@ answer_client() {
 
 server() {
 	local family
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	ip address add fd77:0::1/64 dev bond0 nodad
 	ip neighbour replace 10.77.0.200 lladdr 02:00:00:00:00:c8 dev bond0 nud permanent

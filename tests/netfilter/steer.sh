@@ -22,7 +22,7 @@ who_all() {
 own_cores() { printf '%d %d 5\n' 0 8000 1 8008 2 8016 3 8024; }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	check "a service is added" flowparctl service add --port 80 --base-port 8000 --cpus 0-3
 	"$peer" serve 0:8000 1:8008 2:8016 3:8024 &
@@ -168,7 +168,7 @@ unload() {
 	sleep 2
 	check "the module goes under traffic" rmmod nf_flowpar
 	sleep 1
-	check "... and comes back" insmod "$FLOWPAR_MODULE"
+	check "... and comes back" load_module
 	check "... without services" test -z "$(flowparctl service list --json | tr -d '[] \n')"
 	flowparctl service add --port 80 --base-port 8000 --cpus 0-3
 	remote_end > /dev/null

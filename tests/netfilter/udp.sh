@@ -43,7 +43,7 @@ family() {	# family NAME ADDRESS LOOPBACK
 }
 
 server() {
-	insmod "$FLOWPAR_MODULE"
+	load_module
 	bond_up
 	lab-ready
 	ipv6_up

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Rule: on Debian's own kernels, with the modules that flowpar-dkms builds and the tools of the package, the main job keeps to each core's NIC
+# Rule: on Debian's own kernels, with the modules that flowpar-dkms builds and the tools of the package, the main job keeps to each core's NIC; without the modules up sets up layer3+4
 # Suite: long
 . "$(dirname "$0")/../lib.sh"
 
@@ -23,5 +23,6 @@ for kernel in debian-6.12 debian-6.1; do
 	for test in bonding/traffic bonding/interfaces netfilter/steer; do
 		check "$kernel: $test" env LAB_KERNEL="$kernel" "$repo/tests/$test.sh"
 	done
+	check "$kernel without them: affinity/setup" env LAB_KERNEL="$kernel-plain" "$repo/tests/affinity/setup.sh"
 done
 finish
