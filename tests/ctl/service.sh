@@ -147,6 +147,11 @@ tcp *:80                1        8008          0          0          0          
 	said=$(jq -s 'map(.seconds as $s | .cpus | map(.in * $s) | add) | add | round' "$LAB_OUT/top")
 	check "its rates add up to what was counted ($counted, by rates $said)" test $((counted - said)) -ge -2 -a $((counted - said)) -le 2 -a "$counted" -ge 60
 	same "... on the CPU that it was on" '[0,true]' "$(jq -sc '[(map(.cpus[0].in) | add), ((map(.cpus[1].in) | add) > 0)]' "$LAB_OUT/top")"
+	modprobe bonding max_bonds=0
+	ip link add 'b"\0' type bond mode 802.3ad
+	echo cpu-bound > '/sys/class/net/b"\0/bonding/xmit_hash_policy'
+	same 'top --json: a bond by any name' 'b"\0' "$(flowparctl top --json --once | jq -r '.bonds[].bond')"
+	ip link del 'b"\0'
 	refused "top of a port without service" "--port: no service has public port 81; flowparctl service list shows those that there are" \
 		flowparctl top --once --port 81
 	refused "top without a terminal" "stdout: no terminal; give --once or --json" flowparctl top

@@ -9,25 +9,27 @@
 peer=$repo/tests/netfilter/peer.py
 
 host() {	# host LAB_RUN_OPTIONS...: build the module, run both guests
-	local kernel=${LAB_KERNEL:-patched} build=$test_out/module module
+	local kernel=${LAB_KERNEL:-patched} module=("$test_out/module/netfilter/nf_flowpar.ko")
 	make -s -C "$repo/ctl" || { not_ok "flowparctl builds"; finish; }
-	if [[ $kernel == debian-* ]]; then
+	case $kernel in
+	debian-*)
 		kernel=$("$repo/bench/lab/debian-kernel" "$kernel") || exit 1
 		module=("$kernel"/lib/modules/*/updates/dkms/nf_flowpar.ko*)
-		lab_run --env "FLOWPAR_MODULE=${module[0]#"$kernel"}" "$@"
-		return
-	fi
-	[[ -d $kernel ]] || kernel=$("$repo/kernel-patches/build.sh" "$kernel") || exit 1
-	mkdir -p "$build/netfilter/uapi/linux"
-	cp "$repo/Kbuild" "$build/"
-	cp "$repo"/netfilter/{Kbuild,*.c,*.h} "$build/netfilter/"
-	cp "$repo"/netfilter/uapi/linux/*.h "$build/netfilter/uapi/linux/"
-	quiet_build() {
-		make -s -C "$kernel/build" M="$build" W=1 modules > "$build.log" 2>&1 &&
-			! grep -E 'warning:' "$build.log"
-	}
-	check "the module builds outside the kernel tree without a warning" quiet_build
-	lab_run --env "FLOWPAR_MODULE=$build/netfilter/nf_flowpar.ko" "$@"
+		module=("${module[0]#"$kernel"}") ;;
+	*)
+		[[ -d $kernel ]] || kernel=$("$repo/kernel-patches/build.sh" "$kernel") || exit 1
+		check "the module builds outside the kernel tree without a warning" build_module "$kernel" "$test_out/module" ;;
+	esac
+	lab_run --env "FLOWPAR_MODULE=${module[0]}" "$@"
+}
+
+build_module() {	# build_module KERNEL DIR
+	mkdir -p "$2/netfilter/uapi/linux"
+	cp "$repo/Kbuild" "$2/"
+	cp "$repo"/netfilter/{Kbuild,*.c,*.h} "$2/netfilter/"
+	cp "$repo"/netfilter/uapi/linux/*.h "$2/netfilter/uapi/linux/"
+	make -s -C "$1/build" M="$2" W=1 modules > "$2.log" 2>&1 &&
+		! grep -E 'warning:' "$2.log"
 }
 
 # --- server guest ---------------------------------------------------------------
