@@ -85,7 +85,8 @@ export  writes configuration with which systemd-networkd or ifupdown makes the b
   --base-port B        the first core's port; the next core's is B + stride
   --stride S           distance between two cores' ports (8)
   --per-core K         server instances a core, at B, B + 1, ... (1)
-  --listen MODE        who brings flows to the cores' ports (nat):
+  --listen MODE        who brings flows to the cores' ports (nat; nft, with a warning, if
+                       this kernel has no nf_flowpar), over IPv4 and IPv6:
                          nat  nf_flowpar, by rewriting ports
                          nft  nftables, the same with conntrack
                          bpf  a BPF program, nothing is rewritten: up sets nothing for it,
@@ -97,7 +98,7 @@ export  writes configuration with which systemd-networkd or ifupdown makes the b
   --lacp-timeout S     how long to wait for the switch (10)
   --no-firewall-check  do not look for rules that would drop the per-core ports;
                        --firewall-check: do
-  --dry-run            with any command: print the commands, change nothing
+  --dry-run            with any command but watch: print the commands, change nothing
 
 Exit status: 0 done, 1 refused, failed or (verify) drifted, 2 usage error.
 END
@@ -159,6 +160,7 @@ options() {
 		option_set "${given[@]}"
 	done
 	[[ $COMMAND == @(up|export) ]] || ((count == 0)) || die_usage "$COMMAND: takes no option but --dry-run"
+	[[ $COMMAND != watch || ! $DRY_RUN ]] || die_usage "watch --dry-run: watch has nothing to print beforehand; verify says what it would mend"
 	if [[ $COMMAND == @(up|export) ]]; then
 		conf_read
 		# What is set up already is asked for as it was.
@@ -192,9 +194,11 @@ option_set() {
 		if [[ $2 != none ]]; then
 			[[ $2 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "$WHERE: want an IPv4 address with its prefix length like 192.0.2.1/24"
 			for number in ${2//[.\/]/ }; do
-				((10#$number <= 255)) || die_usage "$WHERE: $number is more than 255"
+				# ip reads it as octal, others do not
+				[[ $number != 0?* ]] || die_usage "$WHERE: $number begins with 0; leave that out"
+				((number <= 255)) || die_usage "$WHERE: $number is more than 255"
 			done
-			((10#${2#*/} <= 32)) || die_usage "$WHERE: a prefix has at most 32 bits"
+			((${2#*/} <= 32)) || die_usage "$WHERE: a prefix has at most 32 bits"
 			ADDRESS=$2
 		fi ;;
 	port)
@@ -218,7 +222,7 @@ option_set() {
 			die_usage "$WHERE: want cpu-bound or one of the kernel's, such as layer3+4"
 		POLICY=$2 ;;
 	config)
-		[[ -r $2 ]] || die_usage "$WHERE: no such file that one could read"
+		[[ -r $2 && ! -d $2 ]] || die_usage "$WHERE: no such file that one could read"
 		CONF=$2 ;;
 	esac
 	GIVEN[$1]=$2
@@ -264,6 +268,10 @@ derive() {
 		done
 		port=$((port + STRIDE))
 	done
+	# What nf_flowpar would refuse, after everything else was set.
+	((PORT < BASE_PORT || PORT > PORTS[-1])) ||
+		die_usage "--port $PORT: lies among the per-core ports $BASE_PORT-${PORTS[-1]}; choose another --base-port"
+	((${#PORTS[@]} <= 4096)) || die_usage "--per-core $PER_CORE: ${#PORTS[@]} per-core ports, more than 4096"
 	PORTS_LIST=$(IFS=,; echo "${PORTS[*]}")
 }
 
@@ -441,13 +449,16 @@ want_bans() {
 }
 
 want_service() {
+	local object
 	case $LISTEN in
 	nat)
-		keep service "$PORT"
-		want service "$PORT" "$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")" ;;
+		for object in $(service_objects); do
+			keep service "$object"
+			want service "$object" "$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")"
+		done ;;
 	nft)
-		keep table flowpar
-		want table flowpar "$(nft_table | one_line)" ;;
+		keep table 'inet flowpar'
+		want table 'inet flowpar' "$(nft_table | one_line)" ;;
 	bpf|reuseport)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
 		[[ $MODE != check ]] || verify_bpf ;;
 	esac
@@ -465,7 +476,7 @@ nft_table() {
 		i=$((i + 1))
 	done
 	cat <<END
-table ip flowpar {
+table inet flowpar {
 	chain closed {
 		type filter hook prerouting priority mangle; policy accept;
 		iifname "$BOND" tcp dport { ${PORTS_LIST//,/, } } drop
@@ -489,7 +500,7 @@ need_root() {
 # earlier run found there stays. As an expression for grep.
 not_given() {
 	local name names=none
-	for name in cpus policy slaves; do
+	for name in cpus policy slaves listen; do
 		[[ ${GIVEN[$name]+x} ]] || names+="|${name^^}"
 	done
 	echo "$names"
@@ -508,6 +519,7 @@ command_up() {
 	else
 		[[ $ADOPT == no || ${#SLAVES[@]} != 0 ]] || adopt_slaves
 		policy_default
+		listen_default
 		placement
 	fi
 	FIXED_IRQS='' FIXED_CHANNELS='' IRQS_LATER='' IRQS_SAID=''	# found anew
@@ -539,10 +551,21 @@ command_down() {
 	fi
 	# What of it is done must not be mended by a watch, should we not come to the end.
 	[[ $DRY_RUN || $STAGE != complete ]] || config_write begun
+	warn_uppers
 	undo_all || failed=1
 	[[ ! $PORT ]] || ! by_bpf || ! bpf_attached ||
 		echo "port $PORT: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"
 	return "$failed"
+}
+
+# A bond of ours goes, and takes along what others have built on it since.
+warn_uppers() {
+	local upper uppers=''
+	[[ $ADOPT == no ]] || return 0
+	for upper in /sys/class/net/"$BOND"/upper_*; do
+		[[ ! -e $upper ]] || uppers+=" ${upper##*/upper_}"
+	done
+	[[ ! $uppers ]] || warn "$BOND: is deleted, and with it what was built on it since up:$uppers"
 }
 
 # However a run ends. No signal may interrupt the way back: down could still finish

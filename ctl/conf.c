@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -157,6 +158,21 @@ bool conf_write(const char *text, const struct place *place)
 	return written;
 }
 
+/*
+ * RUN_DIR goes with the last who uses it: what is in it keeps it, and an up or down at work
+ * has its lock (affinity/lib/journal.sh), maybe before the first file is there.
+ */
+static void remove_unused(void)
+{
+	int fd = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		rmdir(RUN_DIR);
+	close(fd);
+}
+
 void conf_dir_remove(void)
 {
 	struct dirent *entry;
@@ -172,7 +188,7 @@ void conf_dir_remove(void)
 		closedir(dir);
 	}
 	rmdir(run_dir);
-	if (!geteuid())
-		rmdir(RUN_DIR);	/* fails while others use it, as it should */
 	run_dir[0] = '\0';
+	if (!geteuid())
+		remove_unused();
 }

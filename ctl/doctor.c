@@ -249,7 +249,7 @@ bool doctor_by_nft(const struct doctor *d)
 	size_t i;
 
 	for (i = 0; i < d->fw.n; i++)
-		if (!strncmp(d->fw.chain[i].name, "ip flowpar ", 11))
+		if (!strncmp(d->fw.chain[i].name, "inet flowpar ", 13))
 			return true;
 	return false;
 }

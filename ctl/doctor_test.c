@@ -363,7 +363,7 @@ static void nft(struct doctor *d, int when)
 {
 	plain(d, when);
 	if (when == BEFORE_CHECKING)
-		chain(d, "ip flowpar core", "prerouting", false, 2);
+		chain(d, "inet flowpar core", "prerouting", false, 2);
 }
 
 static void ephemeral(struct doctor *d, int when)

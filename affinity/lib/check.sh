@@ -117,7 +117,7 @@ check_nic() {	# sees addresses and routes of check_nics
 	local nic=$1 upper line words
 	get_master "$nic"
 	[[ ! -d /sys/class/net/$nic/bonding_slave ]] ||
-		die "$nic: already in bond $REPLY; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
+		die "$nic: already in bond $REPLY; give --adopt --bond $REPLY to take that over as it is, or take $nic out with 'ip link set $nic nomaster'"
 	[[ $REPLY == none ]] ||
 		die "$nic: already a port of $REPLY; take it out with 'ip link set $nic nomaster', or leave it out of --slaves"
 	for upper in /sys/class/net/"$nic"/upper_*; do
@@ -129,6 +129,7 @@ check_nic() {	# sees addresses and routes of check_nics
 		[[ ${words[1]} == "$nic" ]] || continue
 		# The kernel's own link-local address comes back with the link; it is nobody's choice.
 		[[ ${words[3]} != fe80:* || ($line == *' proto '* && $line != *' proto kernel_ll '*) ]] || continue
+		[[ ${words[2]} != inet6 ]] || die "$nic: carries address ${words[3]}; remove it with 'ip address del ${words[3]} dev $nic', and give it to $BOND once that is up"
 		die "$nic: carries address ${words[3]}; move it to the bond with --address, or remove it with 'ip address del ${words[3]} dev $nic'"
 	done
 	for line in "${routes[@]}"; do
@@ -180,8 +181,9 @@ check_bond() {
 		check_adopted_lacp
 		return
 	fi
-	[[ ! -e /sys/class/net/$BOND ]] || ours bond "$BOND" ||
-		die "$BOND: already exists; remove it with 'ip link del $BOND', or give another name with --bond"
+	[[ -e /sys/class/net/$BOND ]] && ! ours bond "$BOND" || return 0
+	[[ -d /sys/class/net/$BOND/bonding ]] || die "$BOND: already exists, and is no bond; give another name with --bond"
+	die "$BOND: already exists; take it over with --adopt, remove it with 'ip link del $BOND', or give another name with --bond"
 }
 
 # It serves as it is: no reason to refuse.
@@ -196,6 +198,8 @@ check_kernel() {
 	[[ ! $POLICY_LACKS ]] ||
 		warn "${POLICY_LACKS%%;*}; the bond gets layer3+4, which lets answers leave by any NIC; for cpu-bound ${POLICY_LACKS#*; }"
 	[[ $POLICY != cpu-bound ]] || policy_known || die "$REPLY, or give --policy layer3+4"
+	[[ ! $LISTEN_LACKS ]] ||
+		warn "nf_flowpar: no such module for kernel $RELEASE; port $PORT is served by --listen nft instead, at the price of connection tracking"
 	if [[ $PORT && $LISTEN == nat ]]; then
 		module_known nf_flowpar ||
 			die "nf_flowpar: no such module for kernel $RELEASE; build it with make -C /lib/modules/$RELEASE/build M=\$PWD modules modules_install, or give --listen nft"
@@ -225,6 +229,14 @@ policy_default() {
 	POLICY_LACKS=$REPLY POLICY=layer3+4
 }
 
+# Nobody asked for a way to listen: the next best, where it can do the same.
+LISTEN_LACKS=''
+listen_default() {
+	[[ $PORT && ! ${GIVEN[listen]+x} && $PER_CORE == 1 ]] || return 0
+	! module_known nf_flowpar && module_known nft_redir && command -v nft > /dev/null || return 0
+	LISTEN=nft LISTEN_LACKS=yes
+}
+
 module_known() {
 	get_module "$1"
 	[[ $REPLY == loaded ]] || modprobe --show-depends "$1" >/dev/null 2>&1
@@ -238,7 +250,7 @@ check_address() {
 
 # shellcheck disable=SC2153	# PORTS is no slip for PORT
 check_ports() {
-	local port first last range reserved owner others=()
+	local port first last range reserved owner object others=()
 	if by_bpf && bpf_attached; then
 		! bpf_differs || die "port $PORT: $REPLY"
 		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
@@ -249,7 +261,7 @@ check_ports() {
 		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
 	fi
 	# All of them: the instances were started first. Some: another program's.
-	if ! ours service "$PORT" && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
+	if ! ours service "$PORT" && ! ours table 'inet flowpar' && ! { by_bpf && [[ $STAGE ]]; }; then
 		for port in "${PORTS[@]}"; do
 			owner=$(port_listener "$port") || continue
 			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
@@ -261,14 +273,40 @@ check_ports() {
 	read -r first last <<< "$range"
 	reserved=$(< /proc/sys/net/ipv4/ip_local_reserved_ports)
 	for port in "${PORTS[@]}"; do
-		((port < first || port > last)) || { [[ $reserved ]] && list_has "$reserved" "$port"; } ||
+		port_lasts "$port" ||
 			die "--base-port $BASE_PORT: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}${PORTS_LIST}'"
 	done
-	if [[ $LISTEN != nft ]] && ! ours service "$PORT"; then
-		get_service "$PORT"
+	[[ $LISTEN != nft ]] || return 0
+	for object in $(service_objects); do
+		! ours service "$object" || continue
+		get_service "$object"
 		[[ $REPLY == absent ]] ||
-			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del --port $PORT'"
-	fi
+			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del${object/#6*/ --family inet6} --port $PORT'"
+	done
+	[[ $LISTEN != nat ]] || ours service "$PORT" || check_services
+	[[ $LISTEN != nat ]] || port_lasts "$PORT" ||
+		die "--port $PORT: is in ip_local_port_range $first-$last, and nf_flowpar serves no port that a connection from here may get; reserve it with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}$PORT'"
+}
+
+# port_lasts PORT: does the kernel give it to no connection? Sees check_ports' variables.
+port_lasts() {
+	(($1 < first || $1 > last)) || { [[ $reserved ]] && list_has "$reserved" "$1"; }
+}
+
+# Others' services, which nf_flowpar would not let overlap.
+check_services() {
+	local name base stride per_core cpus port last_port
+	get_module nf_flowpar
+	[[ $REPLY == loaded ]] || return 0
+	while read -r name base stride per_core cpus; do
+		last_port=$((base + ($(list_expand "$cpus" | wc -w) - 1) * stride + per_core - 1)) port=${name##*:}
+		((base > PORTS[-1] || BASE_PORT > last_port)) ||
+			die "--base-port $BASE_PORT: per-core ports $BASE_PORT-${PORTS[-1]} overlap $base-$last_port of service $name; choose another --base-port"
+		((port < BASE_PORT || port > PORTS[-1])) ||
+			die "--base-port $BASE_PORT: port $port of service $name lies among the per-core ports $BASE_PORT-${PORTS[-1]}; choose another --base-port"
+		((PORT < base || PORT > last_port)) ||
+			die "--port $PORT: lies among the per-core ports $base-$last_port of service $name; choose another port, or delete that"
+	done < <("$FLOWPARCTL" service list 2>/dev/null | awk '$1 == "tcp" { print $2, $3, $4, $5, $6 }')
 }
 
 # port_listener PORT: does a TCP socket listen on it? Prints who. From /proc: ss
@@ -283,10 +321,10 @@ port_listener() {
 }
 
 check_table() {
-	ours table flowpar && return
-	get_table flowpar
+	ours table 'inet flowpar' && return
+	get_table 'inet flowpar'
 	[[ $REPLY == absent ]] ||
-		die "table ip flowpar: already exists; remove it with 'nft delete table ip flowpar'"
+		die "table inet flowpar: already exists; remove it with 'nft delete table inet flowpar'"
 }
 
 check_firewall() {
@@ -298,14 +336,14 @@ check_firewall() {
 	firewall_load
 	firewall_drops "${PORTS[@]}" || return 0
 	chain=$REPLY
-	if [[ $chain == 'ip iptables-legacy '* ]]; then
-		chain=${chain#ip } rule=''
-		match="-i $BOND -p tcp -m multiport --dports"
-		[[ ${FW_HOOK[ip $chain]} != output ]] || match="-o $BOND -p tcp -m multiport --sports"
+	if [[ $chain == @(ip iptables|ip6 ip6tables)'-legacy '* ]]; then
+		rule='' match="-i $BOND -p tcp -m multiport --dports"
+		[[ ${FW_HOOK[$chain]} != output ]] || match="-o $BOND -p tcp -m multiport --sports"
+		chain=${chain#* }
 		# A match takes 15 ports.
 		for ((i = 0; i < ${#PORTS[@]}; i += 15)); do
 			ports="${PORTS[*]:i:15}"
-			rule+="${rule:+; }iptables-legacy -I ${chain#* } $match ${ports// /,} -j ACCEPT"
+			rule+="${rule:+; }${chain% *} -I ${chain#* } $match ${ports// /,} -j ACCEPT"
 		done
 	else
 		match="iifname $BOND tcp dport"

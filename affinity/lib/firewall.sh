@@ -6,8 +6,8 @@
 # before the socket, that is filter chains at the input hook and at prerouting after
 # nf_flowpar; and between the socket and the way back, filter chains at output.
 #
-# A new TCP connection over IPv4 that comes in on the bond, and the answer to it, are
-# walked through the chains. A rule matches yes, no or maybe (it asks for something
+# A new TCP connection that comes in on the bond, and the answer to it, are walked through
+# the chains, over IPv4 and over IPv6; over the latter only if the public port was let in. A rule matches yes, no or maybe (it asks for something
 # that differs from client to client, a source address say, or that this file does not
 # know). "Maybe" never drops, since it does not drop everyone; it lets pass only if the
 # rule names the port, since then the administrator has thought of it.
@@ -54,7 +54,7 @@ firewall_read() {
 
 firewall_base() {	# firewall_base "FAMILY TABLE CHAIN" "type filter hook input priority filter; ..."
 	local hook
-	[[ $1 == @(ip|inet)\ * && $2 =~ 'type filter hook '(prerouting|input|output)' priority '([^;]*)';' ]] || return 0
+	[[ $1 == @(ip|ip6|inet)\ * && $2 =~ 'type filter hook '(prerouting|input|output)' priority '([^;]*)';' ]] || return 0
 	hook=${BASH_REMATCH[1]}
 	[[ $hook != prerouting ]] || firewall_after_us "${BASH_REMATCH[2]}" || return 0
 	FW_HOOK[$1]=$hook
@@ -170,9 +170,10 @@ firewall_rule() {
 # A word that means the same both ways.
 firewall_word() {
 	case "${WORDS[AT]} ${WORDS[AT + 1]:-}" in
-	'ip protocol'|'meta l4proto') AT=$((AT + 2)); firewall_match tcp ;;
-	'meta nfproto')		AT=$((AT + 2)); firewall_match ipv4 ;;
-	'udp '*|'icmp '*|'icmpv6 '*|'ip6 '*|'sctp '*|'dccp '*|'esp '*|'ah '*|'igmp '*|'arp '*)
+	'meta l4proto')		AT=$((AT + 2)); firewall_match tcp ;;
+	'meta nfproto')		AT=$((AT + 2)); firewall_match "$FW_FAMILY" ;;
+	'ip '*|'ip6 '*)		firewall_header ;;
+	'udp '*|'icmp '*|'icmpv6 '*|'sctp '*|'dccp '*|'esp '*|'ah '*|'igmp '*|'arp '*)
 		MATCH=no ;;
 	'counter '*)		AT=$((AT + 1)) ;;
 	'log '*)		AT=$((AT + 1)) ;;
@@ -182,6 +183,20 @@ firewall_word() {
 		AT=${#WORDS[@]} ;;
 	*)	MATCH=maybe AT=$((AT + 1)) ;;
 	esac
+}
+
+# A field of IPv4's or IPv6's header.
+firewall_header() {
+	local header=ip
+	[[ $FW_FAMILY == ipv4 ]] || header=ip6
+	if [[ ${WORDS[AT]} != "$header" ]]; then
+		MATCH=no
+	elif [[ ${WORDS[AT + 1]:-} == @(protocol|nexthdr) ]]; then
+		AT=$((AT + 2))
+		firewall_match tcp
+	else
+		MATCH=maybe AT=$((AT + 1))
+	fi
 }
 
 # firewall_walk "FAMILY TABLE CHAIN" PORT: prints accept, drop or nothing
@@ -209,32 +224,46 @@ firewall_walk() {
 # firewall_drops PORT...: the first base chain that would drop one of them, into
 # REPLY, and what it does; fails if none would
 firewall_drops() {
-	local chain port answer FW_DIRECTION
-	for chain in "${FW_BASE[@]}"; do
-		FW_DIRECTION=in
-		[[ ${FW_HOOK[$chain]} != output ]] || FW_DIRECTION=out
-		for port; do
-			answer=$(firewall_walk "$chain" "$port")
-			if [[ ${answer:-${FW_POLICY[$chain]}} == drop ]]; then
-				REPLY=$chain
-				return 0
-			fi
+	local chain port FW_DIRECTION FW_FAMILY
+	for FW_FAMILY in ipv4 ipv6; do
+		for chain in "${FW_BASE[@]}"; do
+			case $FW_FAMILY-$chain in
+			ipv4-ip6\ *|ipv6-ip\ *) continue ;;
+			esac
+			FW_DIRECTION=in
+			[[ ${FW_HOOK[$chain]} != output ]] || FW_DIRECTION=out
+			[[ $FW_FAMILY == ipv4 ]] || ! firewall_drops_at "$chain" "${PORT:-80}" || continue
+			for port; do
+				if firewall_drops_at "$chain" "$port"; then
+					REPLY=$chain
+					return 0
+				fi
+			done
 		done
 	done
 	return 1
 }
 
+firewall_drops_at() {	# firewall_drops_at "FAMILY TABLE CHAIN" PORT
+	local answer
+	answer=$(firewall_walk "$1" "$2")
+	[[ ${answer:-${FW_POLICY[$1]}} == drop ]]
+}
+
 # firewall_load: the rulesets of this network namespace. Asking would load the
 # modules, and without the modules there are no rules: ask only who is there.
 firewall_load() {
-	local text
+	local text six
 	if nft_there; then
+		check_tool nft nftables
 		text=$(nft -s list ruleset) || die "nft list ruleset: failed, see above; mend that, or give --no-firewall-check"
 		firewall_read <<< "$text"
 	fi
-	if grep -qsx filter /proc/net/ip_tables_names; then
-		text=$(iptables-legacy-save -t filter | iptables-restore-translate -f /dev/stdin) ||
-			die "iptables-legacy-save: failed, see above; mend that, or give --no-firewall-check"
-		firewall_read <<< "${text//' ip filter '/ ip iptables-legacy }"
-	fi
+	for six in '' 6; do
+		grep -qsx filter "/proc/net/ip${six}_tables_names" || continue
+		check_tool "ip${six}tables-legacy-save" iptables
+		text=$("ip${six}tables-legacy-save" -t filter | "ip${six}tables-restore-translate" -f /dev/stdin) ||
+			die "ip${six}tables-legacy-save: failed, see above; mend that, or give --no-firewall-check"
+		firewall_read <<< "${text//" ip$six filter "/" ip$six ip${six}tables-legacy "}"
+	done
 }

@@ -400,24 +400,34 @@ flowparctl_path() {
 	fi
 }
 
-# With --listen nat. OBJECT is the public port, VALUE "BASE-PORT STRIDE PER-CORE CPUS".
+# With --listen nat. OBJECT is the public port, of IPv6 with 6/ before it; VALUE "BASE-PORT
+# STRIDE PER-CORE CPUS".
 get_service() {
+	local name="*:$1"
+	[[ $1 != 6/* ]] || name="[::]:${1#6/}"
 	get_module nf_flowpar
 	[[ $REPLY == loaded ]] || return 0
 	REPLY=$("$FLOWPARCTL" service list 2>/dev/null) || { REPLY=unknown; return 0; }
-	REPLY=$(awk -v port="$1" '$1 == "tcp" && $2 == "*:" port { print $3, $4, $5, $6; found = 1 }
+	REPLY=$(awk -v name="$name" '$1 == "tcp" && $2 == name { print $3, $4, $5, $6; found = 1 }
 		END { if (!found) print "absent" }' <<< "$REPLY")
 }
 
+# service_objects: those of PORT, of IPv6 unless this kernel has none
+service_objects() {
+	echo "$PORT"
+	[[ ! -e /proc/net/if_inet6 ]] || echo "6/$PORT"
+}
+
 set_service() {
-	local base stride per_core cpus
+	local base stride per_core cpus which=(--port "$1")
+	[[ $1 != 6/* ]] || which=(--family inet6 --port "${1#6/}")
 	read -r base stride per_core cpus <<< "$2"
 	now service "$1"
 	[[ $2 == absent || $REPLY == absent ]] || set_service "$1" absent
 	if [[ $2 == absent ]]; then
-		run "$FLOWPARCTL" service del --port "$1"
+		run "$FLOWPARCTL" service del "${which[@]}"
 	else
-		run "$FLOWPARCTL" service add --port "$1" --base-port "$base" --stride "$stride" \
+		run "$FLOWPARCTL" service add "${which[@]}" --base-port "$base" --stride "$stride" \
 			--per-core "$per_core" --cpus "$cpus"
 	fi
 }
@@ -427,9 +437,10 @@ nft_there() {
 	[[ ! -r /proc/kallsyms ]] || grep -qw nft_do_chain /proc/kallsyms
 }
 
-# With --listen nft. OBJECT is the table's name, VALUE its text on one line.
+# With --listen nft. OBJECT is the table, with its family, VALUE its text on one line.
 get_table() {
-	if nft_there && REPLY=$(nft -s list table ip "$1" 2>/dev/null); then
+	# shellcheck disable=SC2086	# two words
+	if nft_there && REPLY=$(nft -s list table $1 2>/dev/null); then
 		REPLY=$(one_line <<< "$REPLY")
 	else
 		REPLY=absent
@@ -440,7 +451,8 @@ set_table() {
 	now table "$1"
 	[[ $2 == absent || $REPLY == absent ]] || set_table "$1" absent
 	if [[ $2 == absent ]]; then
-		run nft delete table ip "$1"
+		# shellcheck disable=SC2086	# two words
+		run nft delete table $1
 	else
 		run nft "$2"
 	fi

@@ -15,9 +15,8 @@ slaves=(--bond bond0 --slaves 'eth0,eth1')
 service=(--address "${LAB_SERVER:-10.77.0.1}/24" --port 80 --base-port 8000)
 policy=cpu-bound listen=nat
 if [[ ${LAB_KERNEL:-} == *@(stock*|-plain) ]]; then
-	[[ $LAB_KERNEL == *-plain ]] || slaves+=(--policy layer3+4)
-	policy=layer3+4
-	service+=(--listen nft) listen=nft
+	[[ $LAB_KERNEL == *-plain ]] || { slaves+=(--policy layer3+4); service+=(--listen nft); }
+	policy=layer3+4 listen=nft
 fi
 
 # affinity_lab [options]: two slaves, and a NIC that is none

@@ -65,6 +65,17 @@ input pass 'some sources let in to the port: it is' drop 'ip saddr 192.0.2.0/24 
 input pass 'a limit on accepted connections' drop 'tcp dport 8000-8100 limit rate 50/second accept'
 input "$drops" 'accept after drop' accept 'tcp dport 8000-8100 drop' 'tcp dport 8000-8100 accept'
 
+# Over IPv6 only what the public port has and the per-core ports do not.
+input "$drops" 'IPv4 let in, of IPv6 the public port only' drop 'meta nfproto ipv4 accept' 'meta nfproto ipv6 tcp dport 80 accept'
+input pass 'IPv4 let in, IPv6 not at all' drop 'meta nfproto ipv4 accept'
+input pass 'IPv4 let in, some sources of IPv6 to all of them' drop 'ip protocol tcp accept' 'ip6 saddr 2001:db8::/32 tcp dport { 80, 8000-8008 } accept'
+input "$drops" 'IPv4 let in, some sources of IPv6 to the public port' drop 'ip protocol tcp accept' 'ip6 saddr 2001:db8::/32 tcp dport 80 accept'
+input "$drops" 'only IPv6 let in by its header' drop 'ip6 nexthdr tcp accept'
+six() { printf 'table ip6 filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t\t%s\n\t}\n}\n' "$1"; }
+expect pass 'a table of IPv6 that lets nothing in' <<< "$(six 'ct state established accept')"
+expect 'ip6 filter input' '... the public port' <<< "$(six 'tcp dport 80 accept')"
+expect pass '... and the per-core ports' <<< "$(six 'tcp dport { 80, 8000-8008 } accept')"
+
 expect pass 'a named set, over several lines' <<'END'
 table inet filter {
 	set services {

@@ -36,6 +36,10 @@ for list in 3-1 '1,' ',1' x 1-2-3 0-3:1/2 ''; do
 done
 one 'a CPU twice' 2 '--cpus 0-2,1: CPU 1 is named twice' up --bond bond0 --slaves lo --cpus 0-2,1 --dry-run
 one 'an address without prefix' 2 '--address 192.0.2.1: want' up --bond bond0 --slaves lo --address 192.0.2.1 --dry-run
+one 'an address that ip would read as octal' 2 '--address 192.0.2.010/24: 010 begins with 0; leave that out' up --bond bond0 --slaves lo --address 192.0.2.010/24 --dry-run
+one '... its prefix too' 2 '--address 192.0.2.1/08: 08 begins with 0' up --bond bond0 --slaves lo --address 192.0.2.1/08 --dry-run
+one 'a directory for a file' 2 '--config /: no such file' up --config / --dry-run
+one 'watch without doing' 2 'watch --dry-run: watch has nothing to print beforehand; verify says' watch --dry-run
 one 'port 0' 2 '--port 0: want a number from 1 to 65535' up --bond bond0 --slaves lo --port 0 --dry-run
 one 'a port that is no number' 2 '--port http: want a number' up --bond bond0 --slaves lo --port http --dry-run
 one 'port without base port' 2 '--port 80: needs --base-port' up --bond bond0 --slaves lo --port 80 --dry-run
@@ -50,6 +54,10 @@ one 'per-core ports beyond the last port' 2 "--base-port 65530: the last core's 
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 80 --base-port 65530 --dry-run
 one 'the public port among the per-core ports' 2 '--port 8008: is also the per-core port of CPU 1' \
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 8008 --base-port 8000 --dry-run
+one '... between those of two cores' 2 '--port 8003: lies among the per-core ports 8000-8008; choose' \
+	up --bond bond0 --slaves a,b --cpus 0-1 --port 8003 --base-port 8000 --dry-run
+one 'more per-core ports than a search looks at' 2 '--per-core 4096: 8192 per-core ports, more than 4096' \
+	up --bond bond0 --slaves a,b --cpus 0-1 --port 80 --base-port 8000 --stride 4096 --per-core 4096 --dry-run
 one 'an unknown listener' 2 '--listen magic: want nat, nft, bpf or reuseport' up --bond bond0 --slaves lo --listen magic --dry-run
 one 'an unknown policy' 2 '--policy round: want cpu-bound' up --bond bond0 --slaves lo --policy round --dry-run
 

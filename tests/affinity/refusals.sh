@@ -67,7 +67,7 @@ server() {
 	wrong 'ip link add link eth1 name eth1.5 type vlan id 5' 'ip link del eth1.5' \
 		'a slave that carries a VLAN' 'eth1: eth1.5 is built on it; remove' setup up "${up[@]}"
 	wrong 'modprobe bonding max_bonds=0; ip link add other type bond; ip link set eth1 master other' 'ip link del other; rmmod bonding' \
-		'a NIC of another bond' 'eth1: already in bond other; take it out with' setup up "${up[@]}"
+		'a NIC of another bond' 'eth1: already in bond other; give --adopt --bond other to take that over as it is, or take eth1 out with' setup up "${up[@]}"
 	wrong 'ip link add br0 type bridge; ip link set eth1 master br0' 'ip link del br0' \
 		'a port of a bridge' 'eth1: already a port of br0; take it out with' setup up "${up[@]}"
 	wrong 'ip link add soft0 type dummy' 'ip link del soft0' \
@@ -80,7 +80,12 @@ server() {
 	wrong : : 'more CPUs than NICs without multi-queue' '--cpus: 2 CPUs for 1 NICs, but eth0 has 1 combined queue' \
 		setup up --bond bond0 --slaves eth0 --cpus 0-1
 	wrong 'ip link add bond0 type dummy' 'ip link del bond0' \
-		'a bond name in use' "bond0: already exists; remove it with 'ip link del bond0'" setup up "${up[@]}"
+		'a bond name in use' "bond0: already exists, and is no bond; give another name with --bond" setup up "${up[@]}"
+	wrong 'modprobe bonding max_bonds=0; ip link add bond0 type bond' 'ip link del bond0; rmmod bonding' \
+		'a bond in use' "bond0: already exists; take it over with --adopt, remove it with 'ip link del bond0'" setup up "${up[@]}"
+	wrong 'ip address add 2001:db8::9/64 dev eth1 nodad' 'ip address del 2001:db8::9/64 dev eth1' \
+		'a slave that carries an address of IPv6' "eth1: carries address 2001:db8::9/64; remove it with 'ip address del 2001:db8::9/64 dev eth1', and give it to bond0" \
+		setup up "${up[@]}"
 	wrong 'ip address add 10.77.0.1/24 dev eth2' 'ip address del 10.77.0.1/24 dev eth2' \
 		'an address that another interface has' '--address 10.77.0.1/24: eth2 has it already; remove' setup up "${up[@]}"
 	wrong 'busybox httpd -f -p 80 & pid=$!; wait_until 5 grep -q ":0050 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
@@ -89,8 +94,8 @@ server() {
 		'one of the per-core ports in use' 'per-core port 8008: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, or choose another --base-port' setup up "${up[@]}"
 	wrong : : 'a per-core port that local connections may get' '--base-port 40000: per-core port 40000 is in ip_local_port_range' \
 		setup up "${slaves[@]}" --port 80 --base-port 40000
-	wrong "nft 'table ip flowpar { }'" 'nft delete table ip flowpar' \
-		'--listen nft with its table there' "table ip flowpar: already exists; remove it with 'nft delete table ip flowpar'" \
+	wrong "nft 'table inet flowpar { }'" 'nft delete table inet flowpar' \
+		'--listen nft with its table there' "table inet flowpar: already exists; remove it with 'nft delete table inet flowpar'" \
 		setup up "${up[@]}" --listen nft
 	wrong 'mv /usr/sbin/ethtool /run/ethtool' 'mv /run/ethtool /usr/sbin/ethtool' \
 		'ethtool missing' 'ethtool: not found in PATH; apt-get install ethtool' setup up "${up[@]}"
@@ -101,7 +106,20 @@ server() {
 
 	if [[ $listen == nat ]]; then
 		wrong 'damage; find "$modules" -name "nf_flowpar.ko" -delete; depmod' 'umount "$modules"; rm -r /run/modules' \
-			'nf_flowpar missing' 'nf_flowpar: no such module for kernel .*; build it with make .*, or give --listen nft' setup up "${up[@]}"
+			'nf_flowpar missing' 'nf_flowpar: no such module for kernel .*; build it with make .*, or give --listen nft' setup up "${up[@]}" --listen nat
+		damage; find "$modules" -name "nf_flowpar.ko" -delete; depmod
+		setup up "${up[@]}" --dry-run > /run/out 2> /run/err; same 'nobody asked for it: up goes on' 0 $?
+		check '... with nft' grep -q "^\[#\] nft 'table inet flowpar {" /run/out
+		check '... and one warning' grep -qx 'setup-flowpar.sh: nf_flowpar: no such module for kernel .*; port 80 is served by --listen nft instead, .*' /run/err
+		umount "$modules"; rm -r /run/modules
+		wrong : : 'a public port that local connections may get' '--port 40000: is in ip_local_port_range .*; reserve it with .sysctl' \
+			setup up "${slaves[@]}" --port 40000 --base-port 8000
+		wrong 'modprobe nf_flowpar; flowparctl service add --port 443 --base-port 8004 --cpus 0-1' 'flowparctl service del --port 443; rmmod nf_flowpar' \
+			'per-core ports of another service' '--base-port 8000: per-core ports 8000-8008 overlap 8004-8012 of service \*:443; choose' setup up "${up[@]}"
+		wrong 'modprobe nf_flowpar; flowparctl service add --port 8004 --base-port 9000 --cpus 0-1' 'flowparctl service del --port 8004; rmmod nf_flowpar' \
+			'public port of another service' '--base-port 8000: port 8004 of service \*:8004 lies among' setup up "${up[@]}"
+		wrong 'modprobe nf_flowpar; flowparctl service add --family inet6 --port 80 --base-port 9000 --cpus 0' 'flowparctl service del --family inet6 --port 80; rmmod nf_flowpar' \
+			'the port served over IPv6' "port 80: nf_flowpar serves it already; remove that with 'flowparctl service del --family inet6 --port 80'" setup up "${up[@]}"
 		wrong 'damage; strip_policy' 'umount "$modules"' \
 			'a bonding module without the policy that was asked for' 'bonding: this module for kernel .* knows no policy cpu-bound; boot the patched kernel .*, or give --policy layer3\+4' setup up "${up[@]}" --policy cpu-bound
 		damage; strip_policy

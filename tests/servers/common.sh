@@ -42,7 +42,7 @@ template() {
 	local to=/etc/flowpar
 	case $1 in
 	lighttpd)
-		sed "s|#tls ||; s|text/plain|text/x-$2|" configs/lighttpd.conf.in > $to/lighttpd.conf.in.new
+		sed "s|#ipv6 ||; s|#tls ||; s|text/plain|text/x-$2|" configs/lighttpd.conf.in > $to/lighttpd.conf.in.new
 		cat >> $to/lighttpd.conf.in.new <<-'END'
 			server.modules += ( "mod_setenv", "mod_cgi", "mod_redirect" )
 			cgi.assign = ( ".cgi" => "" )
@@ -54,13 +54,13 @@ template() {
 		END
 		mv $to/lighttpd.conf.in.new $to/lighttpd.conf.in ;;
 	nginx)
-		sed -e "s|#tls ||; s|text/plain|text/x-$2|" -e 's|root /var/www/html;|root /run/www; send_timeout 3600s; add_header X-Cpu {cpu};\
+		sed -e "s|#ipv6 ||; s|#tls ||; s|text/plain|text/x-$2|" -e 's|root /var/www/html;|root /run/www; send_timeout 3600s; add_header X-Cpu {cpu};\
 			location = /secure { return 301 https://$http_host/dir/; }\
 			location ~ \\.cgi$ { include /run/fastcgi_params; fastcgi_param SERVER_PORT $public_port; fastcgi_pass 127.0.0.1:9900; }|' \
 			configs/nginx.conf.in > $to/nginx.conf.in.new
 		mv $to/nginx.conf.in.new $to/nginx.conf.in ;;
 	haproxy)
-		sed -e 's|#tls ||; s/timeout \(client\|server\) .*/timeout \1 3600s/' -e "s|option forwardfor|&\\n\\thttp-response set-header X-Cpu {cpu}\\n\\thttp-response set-header Content-Type text/x-$2|" \
+		sed -e 's|#ipv6 ||; s|#tls ||; s/timeout \(client\|server\) .*/timeout \1 3600s/' -e "s|option forwardfor|&\\n\\thttp-response set-header X-Cpu {cpu}\\n\\thttp-response set-header Content-Type text/x-$2|" \
 			-e 's|default_backend .*|&\n\thttp-request redirect location https://%[req.hdr(host)]/dir/ if { path /secure }|' \
 			configs/haproxy.cfg.in > $to/haproxy.cfg.in.new
 		mv $to/haproxy.cfg.in.new $to/haproxy.cfg.in ;;
@@ -140,6 +140,8 @@ server() {
 	check 'setup-flowpar.sh up' affinity/setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --cpus 0-1 \
 		--address "$LAB_SERVER/24" --port 80 --base-port 8000
 	check 'a second service, for https' flowparctl service add --port 443 --base-port 9000 --cpus 0-1
+	check '... and over IPv6' flowparctl service add --family inet6 --port 443 --base-port 9000 --cpus 0-1
+	ip address add fd77::1/64 dev bond0 nodad
 	configs/flowpar-ticket-keys
 	applications
 	[[ " ${ways[*]} " != *' unit '* ]] || check 'systemd runs' start_systemd
@@ -185,6 +187,9 @@ redirects() {	# redirects NAME
 		same "$1, $scheme: ... followed, it arrives" 'of the directory' "$(curl_ 1 -L "$scheme://www.example.com/dir")"
 		same "$1, $scheme: a redirect of one's own repeats the Host header" https://www.example.com/dir/ \
 			"$(header 0 location "$scheme://www.example.com/secure")"
+	done
+	for scheme in http https; do
+		same "$1, $scheme: over IPv6 the same" 'of the directory' "$(lab-client 0 curl -sk -m 300 "$scheme://[fd77::1]/dir/")"
 	done
 	same "$1, http: the application is told port 80" 80 "$(curl_ 1 http://www.example.com/port.cgi)"
 	same "$1, https: and 443" 443 "$(curl_ 1 https://www.example.com/port.cgi)"
@@ -248,7 +253,10 @@ reloads() {	# reloads WAY NAME
 }
 
 client() {
-	local way name
+	local way name k
+	for k in 0 1; do
+		lab-client $k ip address add fd77::c$k/64 dev eth0 nodad
+	done
 	for way in "${ways[@]}"; do
 		for name in "${servers[@]}"; do
 			lab-wait "up-$way-$name" > /dev/null
