@@ -147,10 +147,7 @@ up() {
 	check "$mode: setup-flowpar.sh up" "$setup" up --bond bond0 --slaves eth0,eth1 --cpus 0-1 --policy layer3+4 --lacp-timeout 120 \
 		--address "$LAB_SERVER/24" --port 80 "${base[@]}" --listen "$mode"
 	ip address add "$server6/64" dev bond0 nodad
-	if [[ $mode == nat ]]; then
-		flowparctl service add --family inet6 --port 80 --base-port 8000 --cpus 0-1
-		flowparctl service add --protocol udp --port 53 --base-port 5000 --cpus 0-1
-	fi
+	[[ $mode != nat ]] || flowparctl service add --protocol udp --port 53 --base-port 5000 --cpus 0-1
 	wait_until 120 remote "lab-client 0 ping -q -c 1 -W 1 $LAB_SERVER"
 }
 
@@ -269,10 +266,7 @@ ends() {
 	run 80 8000 -- "$peer" serve6 {cpu}:{port}
 	traffic
 	kill "$pid"
-	if [[ $mode == nat ]]; then
-		flowparctl service del --family inet6 --port 80
-		flowparctl service del --protocol udp --port 53
-	fi
+	[[ $mode != nat ]] || flowparctl service del --protocol udp --port 53
 	check "$mode: setup-flowpar.sh down" "$setup" down
 	wait "$pid"
 	wait_until 120 nothing_left
