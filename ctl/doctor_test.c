@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -496,6 +497,10 @@ static const struct fault faults[] = {
 	  .file = { { "/proc/irq/26/smp_affinity_list", "2-3" }, { "/proc/irq/26/effective_affinity_list", "2" },
 		    { "/sys/kernel/debug/irq/irqs/26", "dstate:   0x1\n            IRQD_AFFINITY_MANAGED\n" } },
 	  .expected = "eth1: 1 of 2 interrupts (26) may go to CPUs 2-3, now 2 | - | the kernel manages them and lets nobody move them: give this NIC's cores its listeners, or change its queues with ethtool -L" },
+	{ NULL, "a queue on each core of a NIC's, with bnx2x's names",
+	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "0,2\n" }, { "/proc/irq/24/eth0-rx-0", NULL }, { "/proc/irq/25/eth0-tx-0", NULL },
+		    { "/proc/irq/24/eth0-fp-0", "/" }, { "/proc/irq/25/eth0-fp-1", "/" },
+		    { "/proc/irq/25/smp_affinity_list", "2" }, { "/proc/irq/25/effective_affinity_list", "2" } } },
 	{ NULL, "no lists, but pinned interrupts",
 	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/sys/class/net/eth1/bonding_slave/cpus", "\n" } } },
 	{ "irqbalance", "irqbalance, with too few bans",
@@ -627,6 +632,13 @@ static const struct fault faults[] = {
 	{ NULL, "a switch that sends one flow otherwise", .tweak = nearly_as_linux_hashes },
 };
 
+static void clear(void)
+{
+	nftw(root, take_out, 8, FTW_DEPTH | FTW_PHYS);
+	if (mkdir(root, 0700))
+		abort();
+}
+
 static char *examine(const struct fault *fault)
 {
 	struct doctor *d = calloc(1, sizeof(*d));
@@ -669,10 +681,85 @@ static char *examine(const struct fault *fault)
 	fclose(out);
 	doctor_free(d);
 	free(d);
-	nftw(root, take_out, 8, FTW_DEPTH | FTW_PHYS);
-	if (mkdir(root, 0700))
-		abort();
+	clear();
 	return text;
+}
+
+/*
+ * Queues by the names in /proc/interrupts: the table of tests/affinity/placement.sh, which
+ * has setup-flowpar.sh go by the same; "-" is one that brings no packets.
+ */
+static const struct {
+	const char *what, *queues, *nic, *names[6];
+} named[] = {
+	{ "virtio", "- 0 0 1 1", "eth0", { "virtio0-config", "virtio0-input.0", "virtio0-output.0", "virtio0-input.1", "virtio0-output.1" } },
+	{ "ixgbe, igb and ice", "- 0 1", "eth0", { "eth0", "eth0-TxRx-0", "ice-eth0-TxRx-1" } },
+	{ "vmxnet3", "0 1 -", "eth0", { "eth0-rxtx-0", "eth0-rxtx-1", "eth0-event-4" } },
+	{ "mlx5", "- 0 1", "eth0", { "mlx5_async0@pci:0000:03:00.0", "mlx5_comp0@pci:0000:03:00.0", "mlx5_comp1@pci:0000:03:00.0" } },
+	{ "mlx4", "0 1", "eth0", { "mlx4-0@0000:03:00.0", "mlx4-1@0000:03:00.0" } },
+	{ "sfc", "0 1", "eth0", { "eth0-0", "eth0-1" } },
+	{ "cxgb4", "0 1 2", "eth0", { "eth0 (queue 0)", "eth0 (queue 1)", "eth0 (queue 2)" } },
+	{ "bnx2x", "- 0 1", "eth0", { "eth0", "eth0-fp-0", "eth0-fp-1" } },
+	{ "gve", "0 1 -", "eth0", { "gve-ntfy-blk0@pci:0000:00:04.0", "gve-ntfy-blk1@pci:0000:00:04.0", "gve-mgmnt@pci:0000:00:04.0" } },
+	{ "a NIC whose name ends like a queue", "0 1", "enp3s0f1q2", { "enp3s0f1q2-TxRx-0", "enp3s0f1q2-TxRx-1" } },
+	{ "a NIC whose name is like a queue", "0 1", "tx0", { "tx0-0", "tx0-1" } },
+	{ "names that say nothing: in turn", "0 1 2", "eth0", { "strange:a", "strange:b", "strange:c" } },
+	{ "interrupts that nobody has requested: in turn", "0 1", "eth0", { "", "" } },
+};
+
+static void plant_text(const char *text, const char *fmt, ...)
+{
+	struct file file = { .text = text };
+	va_list args;
+	char *path;
+
+	va_start(args, fmt);
+	if (vasprintf(&path, fmt, args) < 0)
+		abort();
+	va_end(args);
+	file.path = path;
+	plant(&file);
+	free(path);
+}
+
+static void queues(size_t row)
+{
+	const char *nic = named[row].nic;
+	const struct nic *n;
+	struct machine m;
+	char *text = NULL;
+	size_t len, i, k;
+	bool good;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		abort();
+	plant_text("1", "/sys/class/net/%s/carrier", nic);
+	plant_text("1", "/sys/class/net/%s/type", nic);
+	for (i = 0; named[row].names[i]; i++) {
+		plant_text("msix", "/sys/class/net/%s/device/msi_irqs/%zu", nic, 24 + i);
+		plant_text("0", "/proc/irq/%zu/smp_affinity_list", 24 + i);
+		if (*named[row].names[i])
+			plant_text("/", "/proc/irq/%zu/%s", 24 + i, named[row].names[i]);
+	}
+	if (!machine_read(&m, NULL) || m.bond[0].n != 1)
+		abort();
+	n = m.bond[0].nic;
+	for (i = k = 0; named[row].names[i]; i++) {
+		if (k < n->n_irqs && n->irq[k].number == 24 + i)
+			fprintf(out, "%s%u", i ? " " : "", n->irq[k++].queue);
+		else
+			fprintf(out, "%s-", i ? " " : "");
+	}
+	fclose(out);
+	good = !strcmp(text, named[row].queues);
+	printf("%sok - doctor: queues of %s\n", good ? "" : "not ", named[row].what);
+	if (!good)
+		printf("#   found:    %s\n#   expected: %s\n", text, named[row].queues);
+	failed |= !good;
+	free(text);
+	machine_free(&m);
+	clear();
 }
 
 /* Has each check its fault? */
@@ -696,6 +783,7 @@ int main(void)
 {
 	const struct fault *f;
 	char *found, *expected;
+	size_t row;
 	bool good;
 
 	if (!mkdtemp(root))
@@ -714,6 +802,8 @@ int main(void)
 		free(found);
 		free(expected);
 	}
+	for (row = 0; row < sizeof(named) / sizeof(named[0]); row++)
+		queues(row);
 	complete();
 	rmdir(root);
 	return failed;
