@@ -109,8 +109,9 @@ void check_firewall(struct doctor *d)
 	for (chain = d->fw.chain; d->fw.port && chain < d->fw.chain + d->fw.n; chain++) {
 		if (chain->compared < MANY_RULES)
 			continue;
-		found(&d->found, "firewall", "a packet of port %u is compared with %zu rules of chain %s", d->fw.port,
-		      chain->compared, chain->name);
+		found(&d->found, "firewall", "a packet of port %u is compared with %s%zu rules of chain %s%s", d->fw.port,
+		      chain->at_most ? "up to " : "", chain->compared, chain->name,
+		      chain->goes_on ? " and those that it goes on to" : "");
 		command = accept_first(d, chain);
 		mend(&d->found, "%s", command);
 		free(command);

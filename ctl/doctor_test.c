@@ -224,7 +224,7 @@ static void chain(struct doctor *d, const char *name, const char *hook, bool dro
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	c->hook = hook;
 	c->drops = drops;
-	c->rules = c->compared = rules;
+	c->compared = rules;
 }
 
 static void silent(struct doctor *d, int when)
@@ -249,6 +249,85 @@ static void many_rules(struct doctor *d, int when)
 		chain(d, "inet filter input", "input", false, 31);
 		chain(d, "ip filter OUTPUT", "output", false, 120);
 	}
+}
+
+/* Adds @n rules to a chain, which is made if it is not there. */
+static struct fw_rule *rules(struct doctor *d, const char *name, size_t n, bool met, enum fw_verdict verdict,
+			     const char *target)
+{
+	struct fw_rule *rule = NULL;
+	struct fw_chain *c;
+	size_t i;
+
+	for (i = 0; i < d->fw.n && strcmp(d->fw.chain[i].name, name); i++)
+		;
+	if (i == d->fw.n)
+		chain(d, name, NULL, false, 0);
+	c = &d->fw.chain[i];
+	c->rule = realloc(c->rule, (c->n_rules + n) * sizeof(*c->rule));
+	if (!c->rule)
+		abort();
+	for (; n; n--) {
+		rule = memset(&c->rule[c->n_rules++], 0, sizeof(*rule));
+		rule->verdict = verdict;
+		rule->target = target ? strdup(target) : NULL;
+		rule->always[FW_TO] = met;
+	}
+	return rule;
+}
+
+/* As ufw's: all but the jumps is in other chains, and the port is accepted in one of them. */
+static void as_ufw(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "ip filter INPUT", "input", true, 0);
+	rules(d, "ip filter INPUT", 1, true, FW_JUMP, "ip filter before");
+	rules(d, "ip filter INPUT", 1, true, FW_JUMP, "ip filter after");
+	rules(d, "ip filter before", 17, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter before", 1, true, FW_JUMP, "ip filter user");
+	rules(d, "ip filter before", 9, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter user", 11, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter user", 1, true, FW_RETURN, NULL);
+	rules(d, "ip filter user", 50, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter after", 3, true, FW_NEXT, NULL);
+	rules(d, "ip filter after", 1, true, FW_ACCEPT, NULL);
+	rules(d, "ip filter after", 50, false, FW_ACCEPT, NULL);
+	firewall_follow(&d->fw);
+	if (!d->fw.chain[0].accepted)
+		d->fw.chain[0].compared = 0;
+}
+
+/* As firewalld's: a zone for an interface, and the same for all others. */
+static void as_firewalld(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet firewalld filter_INPUT", "input", false, 0);
+	rules(d, "inet firewalld filter_INPUT", 1, true, FW_JUMP, "inet firewalld zones");
+	rules(d, "inet firewalld filter_INPUT", 50, false, FW_DROP, NULL);
+	rules(d, "inet firewalld zones", 1, false, FW_GOTO, "inet firewalld public");
+	rules(d, "inet firewalld zones", 1, true, FW_GOTO, "inet firewalld public");
+	rules(d, "inet firewalld zones", 50, false, FW_DROP, NULL);
+	rules(d, "inet firewalld public", 39, false, FW_ACCEPT, NULL);
+	rules(d, "inet firewalld public", 1, true, FW_ACCEPT, NULL);
+	rules(d, "inet firewalld public", 50, false, FW_DROP, NULL);
+	firewall_follow(&d->fw);
+}
+
+/* Jumps that none of the service's packets takes, to what is not there, and in a circle. */
+static void elsewhere(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet filter input", "input", false, 0);
+	rules(d, "inet filter input", 1, false, FW_JUMP, "inet filter ssh")->never[FW_TO] = true;
+	rules(d, "inet filter input", 1, true, FW_JUMP, "inet filter gone");
+	rules(d, "inet filter input", 20, true, FW_JUMP, "inet filter input");
+	rules(d, "inet filter ssh", 90, false, FW_DROP, NULL);
+	rules(d, "inet filter input", 1, true, FW_DROP, NULL);
+	rules(d, "inet filter input", 90, false, FW_DROP, NULL);
+	firewall_follow(&d->fw);
 }
 
 static void moved(struct doctor *d, int when)
@@ -597,6 +676,11 @@ static const struct fault faults[] = {
 	  .expected = "eth1: of 2 transmit queues 0 have no core (XPS) and 2 another than their interrupt's | echo 2 > /sys/class/net/eth1/queues/tx-0/xps_cpus; echo 2 > /sys/class/net/eth1/queues/tx-1/xps_cpus | -" },
 	{ "firewall", "a long ruleset", .tweak = many_rules,
 	  .expected = "firewall: a packet of port 8000 is compared with 120 rules of chain ip filter OUTPUT | nft insert rule ip filter OUTPUT tcp sport 8000 accept && nft insert rule ip filter OUTPUT tcp sport 8008 accept | -" },
+	{ "firewall", "a long ruleset in the chains that ufw has", .tweak = as_ufw,
+	  .expected = "firewall: a packet of port 8000 is compared with 45 rules of chain ip filter INPUT and those that it goes on to | nft insert rule ip filter INPUT tcp dport 8000 accept && nft insert rule ip filter INPUT tcp dport 8008 accept | -" },
+	{ "firewall", "... that firewalld has", .tweak = as_firewalld,
+	  .expected = "firewall: a packet of port 8000 is compared with up to 43 rules of chain inet firewalld filter_INPUT and those that it goes on to | nft insert rule inet firewalld filter_INPUT tcp dport 8000 accept && nft insert rule inet firewalld filter_INPUT tcp dport 8008 accept | -" },
+	{ NULL, "long chains that no packet of the service comes to", .tweak = elsewhere },
 	{ "offloads", "offloads off", .tweak = offloads,
 	  .expected = "eth1: 2 of 4 offloads off that it has: generic receive offload, transmit checksum offload | ethtool -K eth1 gro on tx on | -" },
 	{ "governor", "a slow frequency governor",
