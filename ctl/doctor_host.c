@@ -51,10 +51,39 @@ void check_softnet_drops(struct doctor *d)
 	}
 }
 
+/* A base chain with rules that ask what is tracked; NULL: there is none that can be seen. */
+static const struct fw_chain *asks_ct(const struct doctor *d)
+{
+	const struct fw_chain *chain;
+
+	for (chain = d->fw.chain; chain < d->fw.chain + d->fw.n; chain++)
+		if (chain->asks_ct)
+			return chain;
+	return NULL;
+}
+
+/* What is not tracked is in no state: where rules accept by one, notrack cuts the service off. */
+static void mend_conntrack(struct doctor *d)
+{
+	char *ports = doctor_ports(d, true, ", ");
+	const struct fw_chain *chain = asks_ct(d);
+
+	if (chain) {
+		advise(&d->found, "rules of chain %s go by ct state, which packets that are not tracked have none of: accept ports %s there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack",
+		       chain->name, ports);
+	} else if (!d->fw.known || d->fw.legacy) {
+		advise(&d->found, "notrack (at priority raw, in prerouting and output) takes ports %s from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen",
+		       ports);
+	} else {
+		mend(&d->found, "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { %s } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { %s } notrack; }; }'",
+		     ports, ports);
+		advise(&d->found, "no rule goes by ct state now; one that does would no longer match these ports");
+	}
+	free(ports);
+}
+
 void check_conntrack(struct doctor *d)
 {
-	char *ports;
-
 	if (d->ct.entries <= 0)
 		return;
 	if (!d->ct.known) {
@@ -70,10 +99,7 @@ void check_conntrack(struct doctor *d)
 		advise(&d->found, "--listen nft is made of it: setup-flowpar.sh down, and up with --listen nat or bpf");
 		return;
 	}
-	ports = doctor_ports(d, true, ", ");
-	mend(&d->found, "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { %s } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { %s } notrack; }; }'",
-	     ports, ports);
-	free(ports);
+	mend_conntrack(d);
 }
 
 /* What lets a service's packets pass before all other rules of a chain. */

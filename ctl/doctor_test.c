@@ -330,6 +330,22 @@ static void elsewhere(struct doctor *d, int when)
 	firewall_follow(&d->fw);
 }
 
+static void by_state(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet filter input", "input", true, 0);
+	rules(d, "inet filter input", 1, false, FW_JUMP, "inet filter states");
+	rules(d, "inet filter states", 1, false, FW_ACCEPT, NULL)->asks_ct = true;
+	firewall_follow(&d->fw);
+}
+
+static void legacy(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->fw.legacy = true;
+}
+
 static void moved(struct doctor *d, int when)
 {
 	if (when == BEFORE_CHECKING)
@@ -454,6 +470,11 @@ static void ephemeral(struct doctor *d, int when)
 
 #define ADVICE_RUN "stop it and start one a core: flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER..."
 #define ADVICE_SWITCH "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; few clients stay unequal"
+#define TRACKED { CT "count", "3\n" }, { "/proc/net/nf_conntrack",	\
+	"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n" \
+	"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n" \
+	"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" }
+#define TRACKS "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | "
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
 #define STATUS(cpus) "Name:\tx\nCpus_allowed_list:\t" cpus "\n"
 
@@ -660,11 +681,14 @@ static const struct fault faults[] = {
 	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00001100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") SOFTNET("2", "00000010", "00000000", "00000000") } },
 	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | ethtool -X eth0 equal 3 | -" },
 	{ "conntrack", "connection tracking",
-	  .file = { { CT "count", "3\n" }, { "/proc/net/nf_conntrack",
-		"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n"
-		"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n"
-		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } },
-	  .expected = "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | -" },
+	  .file = { TRACKED },
+	  .expected = TRACKS "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | no rule goes by ct state now; one that does would no longer match these ports" },
+	{ "conntrack", "... that rules go by, in a chain that is jumped to", .tweak = by_state,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | rules of chain inet filter input go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
+	{ "conntrack", "... that rules of iptables-legacy may go by", .tweak = legacy,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | notrack (at priority raw, in prerouting and output) takes ports 80, 8000, 8008 from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen" },
 	{ NULL, "connection tracking of others' flows",
 	  .file = { { CT "count", "1\n" }, { "/proc/net/nf_conntrack",
 		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } } },
