@@ -33,7 +33,7 @@ static const char *bond;
 static bool json;
 
 static const struct option_spec options[] = {
-	{ "bond", "NAME", "look at this bond (default: at all; without any at the NICs)", .string = &bond },
+	{ "bond", "NAME", "look at this bond (default: at all that have slaves; without any at the NICs)", .string = &bond },
 	{ "port", "P", "public port that is served (default: those of the services, else the\n"
 	  "                           listened one with most connections)",
 	  .number = &port, .min = 1, .max = 65535 },
@@ -194,6 +194,7 @@ static void mark(struct doctor *d, unsigned int number)
 void doctor_read(struct doctor *d)
 {
 	const struct steered *s;
+	const struct lag *b;
 	unsigned int k;
 	size_t rank;
 
@@ -214,6 +215,9 @@ void doctor_read(struct doctor *d)
 	}
 	if (d->m.odd)
 		unseen(&d->found, "machine", "%u bonds or NICs with names that fit in no command", d->m.odd);
+	for (b = d->m.bond; b < d->m.bond + d->m.n; b++)
+		if (b->name[0] && !b->n)
+			unseen(&d->found, b->name, "how it sends: it has no slaves");
 	if (!servers_read(&d->servers, d->ports))
 		unseen(&d->found, "server", "/proc/net/tcp cannot be read");
 	else if (d->servers.hidden)

@@ -186,7 +186,7 @@ void check_mode(struct doctor *d)
 	FILE *f;
 
 	for_each_bond(b, d) {
-		if (is_lacp(b) || !strcmp(b->mode, "balance-xor"))
+		if (!b->n || is_lacp(b) || !strcmp(b->mode, "balance-xor"))
 			continue;
 		found(&d->found, b->name, !strcmp(b->mode, "balance-rr") ?
 		      "mode %s: the packets of a flow leave by all of %zu NICs in turn, whichever core sends" :
@@ -222,7 +222,7 @@ void check_no_bond(struct doctor *d)
 		return;
 	}
 	slaves = slaves_of(b, ",");
-	found(&d->found, "machine", "%zu NICs with a link, and no bond: an address is served by one of them", b->n);
+	found(&d->found, "machine", "%zu NICs with a link, in no bond: an address is served by one of them", b->n);
 	advise(&d->found, "setup-flowpar.sh up --bond bond0 --slaves %s --address A.B.C.D/N, with 802.3ad at the switch", slaves);
 	free(slaves);
 }
@@ -233,7 +233,7 @@ void check_policy(struct doctor *d)
 	bool by_port;
 
 	for_each_bond(b, d) {
-		if ((!is_lacp(b) && strcmp(b->mode, "balance-xor")) || !strcmp(b->policy, "cpu-bound"))
+		if (!b->n || (!is_lacp(b) && strcmp(b->mode, "balance-xor")) || !strcmp(b->policy, "cpu-bound"))
 			continue;
 		by_port = !strcmp(b->policy, "layer3+4") || !strcmp(b->policy, "encap3+4");
 		if (by_port)

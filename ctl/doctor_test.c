@@ -180,6 +180,7 @@ struct fault {
 	const char *what;
 	struct file file[8];
 	struct file later[4];		/* before the second sample */
+	const char *bond;		/* as --bond names it */
 	void (*tweak)(struct doctor *d, int when);
 	const char *expected;		/* "OBJECT: FOUND | COMMAND | ADVICE", - for none */
 };
@@ -476,6 +477,11 @@ static void ephemeral(struct doctor *d, int when)
 	"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" }
 #define TRACKS "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | "
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
+#define EMPTY(bond)							\
+	{ "/sys/class/net/" bond "/bonding/mode", "balance-rr 0\n" },	\
+	{ "/sys/class/net/" bond "/bonding/slaves", "\n" },		\
+	{ "/sys/class/net/" bond "/bonding/miimon", "0\n" },		\
+	{ "/sys/class/net/" bond "/bonding/xmit_hash_policy", "layer2 0\n" }
 #define STATUS(cpus) "Name:\tx\nCpus_allowed_list:\t" cpus "\n"
 
 /* What irqbalance leaves alone, over its socket. */
@@ -571,7 +577,12 @@ static const struct fault faults[] = {
 	{ NULL, "balance-xor", .file = { { BOND "mode", "balance-xor 2\n" }, { BOND "ad_partner_mac", "\n" } } },
 	{ "no-bond", "no bond",
 	  .file = { { "/sys/class/net/bonding_masters", NULL }, { "/sys/class/net/eth0/bonding_slave/cpus", NULL }, { "/sys/class/net/eth1/bonding_slave/cpus", NULL } },
-	  .expected = "machine: 2 NICs with a link, and no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
+	  .expected = "machine: 2 NICs with a link, in no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
+	{ "no-bond", "none but the one that loading bonding makes", .file = { EMPTY("bond0") },
+	  .expected = "machine: 2 NICs with a link, in no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
+	{ NULL, "... beside another", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") } },
+	{ "miimon", "... that was asked for", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") }, .bond = "bond1",
+	  .expected = "bond1: miimon 0: a link that fails is never noticed | echo 100 > /sys/class/net/bond1/bonding/miimon | -" },
 	{ "queues", "a NIC with a queue on every core",
 	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
 		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "2" },
@@ -759,7 +770,7 @@ static char *examine(const struct fault *fault)
 		abort();
 	plant_all(healthy);
 	plant_all(fault->file);
-	if (!machine_read(&d->m, NULL))
+	if (!machine_read(&d->m, fault->bond))
 		abort();
 	machine_sample(&d->m, 0);
 	plant_all(traffic);

@@ -194,7 +194,8 @@ static void first_word(char *line)
 	line[strcspn(line, " ")] = '\0';
 }
 
-static bool bond_read(struct machine *m, const char *name)
+/* @asked: somebody named it; else one without slaves, as loading bonding makes, is passed over. */
+static bool bond_read(struct machine *m, const char *name, bool asked)
 {
 	char *slaves, *next, *slave;
 	struct lag *b;
@@ -204,6 +205,11 @@ static bool bond_read(struct machine *m, const char *name)
 		return false;
 	if (!tree_plain_name(name)) {
 		m->odd++;
+		return true;
+	}
+	slaves = tree_text("/sys/class/net/%s/bonding/slaves", name);
+	if (!asked && slaves && !slaves[strspn(slaves, " \n")]) {
+		free(slaves);
 		return true;
 	}
 	m->bond = grown(m->bond, m->n, sizeof(*m->bond));
@@ -219,7 +225,6 @@ static bool bond_read(struct machine *m, const char *name)
 	tree_line(b->partner, sizeof(b->partner), "/sys/class/net/%s/bonding/ad_partner_mac", name);
 	if (!tree_number(&b->aggregator, "/sys/class/net/%s/bonding/ad_aggregator", name))
 		b->aggregator = -1;
-	slaves = tree_text("/sys/class/net/%s/bonding/slaves", name);
 	next = slaves;
 	while (next && (slave = strsep(&next, " \n"))) {
 		if (!*slave)
@@ -281,13 +286,13 @@ bool machine_read(struct machine *m, const char *only)
 	memset(m, 0, sizeof(*m));
 	tree_cpus(&m->online, "/sys/devices/system/cpu/online");
 	if (only) {
-		good = bond_read(m, only);
+		good = bond_read(m, only, true);
 	} else {
 		names = tree_text("/sys/class/net/bonding_masters");
 		next = names;
 		while (next && (name = strsep(&next, " \n")))
 			if (*name)
-				bond_read(m, name);
+				bond_read(m, name, false);
 		free(names);
 	}
 	if (!m->n && good)

@@ -106,7 +106,7 @@ struct machine {
 
 /**
  * machine_read() - read everything but what is counted
- * @bond: only this one; NULL: all that there are, or the NICs if there is none
+ * @bond: only this one; NULL: all that have slaves, or the NICs if there is none
  *
  * Return: false if @bond is none. Free with machine_free() in any case.
  */
