@@ -28,7 +28,10 @@ static size_t count_nics(const struct doctor *d)
 	return n;
 }
 
-/* More queues than a NIC has cores, on cores that others have too? */
+/*
+ * More queues than a NIC has cores, on cores that others have too, and may that be
+ * changed? vmxnet3 has a fixed number of channels, others a number for each way.
+ */
 static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_t *share, size_t *used)
 {
 	struct cpulist cpus = { .n = 0 };
@@ -41,7 +44,8 @@ static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_
 	*share = d->m.online.n > nics ? d->m.online.n / nics : 1;
 	if (nic->has_list && nic->list.n > *share)
 		*share = nic->list.n;
-	return nics > 1 && nic->rx_queues > *share && cpus.n > *share;
+	return nics > 1 && nic->rx_queues > *share && cpus.n > *share &&
+	       nic->combined && nic->combined_max >= *share;
 }
 
 void check_queues(struct doctor *d)

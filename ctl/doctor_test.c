@@ -378,6 +378,20 @@ static void ring(struct doctor *d, int when)
 	d->m.bond[0].nic[0].rx_ring_max = 4096;
 }
 
+static void channels(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.bond[0].nic[0].combined = 4;
+	d->m.bond[0].nic[0].combined_max = 8;
+}
+
+/* The driver could do both, but has a number for each way now: it would refuse. */
+static void separate(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.bond[0].nic[0].combined_max = 8;
+}
+
 static void syns(struct doctor *d, size_t addresses, size_t links)
 {
 	size_t i;
@@ -583,11 +597,21 @@ static const struct fault faults[] = {
 	{ NULL, "... beside another", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") } },
 	{ "miimon", "... that was asked for", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") }, .bond = "bond1",
 	  .expected = "bond1: miimon 0: a link that fails is never noticed | echo 100 > /sys/class/net/bond1/bonding/miimon | -" },
-	{ "queues", "a NIC with a queue on every core",
+	{ "queues", "a NIC with a queue on every core", .tweak = channels,
 	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
 		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "2" },
 		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
 	  .expected = "eth0: 4 queues on 4 cores, but 2 NICs share 4 cores: it has 2 of its own | ethtool -L eth0 combined 2 | -" },
+	{ "irq", "... whose driver lets nobody change that",
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
+		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
+	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
+	{ "irq", "... or not for both ways together", .tweak = separate,
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
+		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
+	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
 	{ "irq", "an interrupt on the wrong core",
 	  .file = { { "/proc/irq/27/smp_affinity_list", "0" }, { "/proc/irq/27/effective_affinity_list", "0" } },
 	  .expected = "eth1: 1 of 2 interrupts (27) go to CPU 0; the bond sends what CPU 1 sends by it | echo 1 > /proc/irq/27/smp_affinity_list | -" },

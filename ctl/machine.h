@@ -51,6 +51,7 @@ struct nic {
 	bool features_known;
 	unsigned int off;	/* enum feature, bits: could be on, but is off */
 	unsigned int rx_ring, rx_ring_max;	/* 0: unknown */
+	unsigned int combined, combined_max;	/* channels both ways; 0: none, or unknown */
 };
 
 /* A bond (bonds.h has what some count). */
