@@ -76,6 +76,7 @@ const struct check doctor_checks[] = {
 	{ "conntrack", COSTLY, check_conntrack },
 	{ "xps", COSTLY, check_xps },
 
+	{ "ipv4-only", SLIGHT, check_ipv4_only },
 	{ "firewall", SLIGHT, check_firewall },
 	{ "offloads", SLIGHT, check_offloads },
 	{ "governor", SLIGHT, check_governor },
@@ -126,6 +127,7 @@ static void steered_by_nat(struct machine *m, const struct stats_sample *old, co
 		s = add_steered(m);
 		service_name(from, s->name);
 		s->listen = "nat";
+		s->family = from->family;
 		s->port = from->port;
 		s->base_port = from->base_port;
 		s->stride = from->stride;
@@ -258,29 +260,40 @@ bool doctor_by_nft(const struct doctor *d)
 	return false;
 }
 
+/* Services of both families may have the same ports. */
+static void print_port(FILE *f, bool *printed, const char *between, unsigned int number)
+{
+	number &= 65535;
+	if (printed[number])
+		return;
+	printed[number] = true;
+	fprintf(f, "%s%u", ftell(f) ? between : "", number);
+}
+
 char *doctor_ports(const struct doctor *d, bool public_ones, const char *between)
 {
 	const struct steered *s;
+	bool *printed = calloc(65536, sizeof(*printed));
 	char *text = NULL;
 	unsigned int k;
 	size_t len, rank;
 	FILE *f = open_memstream(&text, &len);
 
-	if (!f)
+	if (!f || !printed)
 		abort();
 	if (public_ones && d->port)
-		fprintf(f, "%u", d->port);
+		print_port(f, printed, between, d->port);
 	for (s = d->m.steered; s < d->m.steered + d->m.n_steered; s++) {
-		if (public_ones && s->port != d->port)
-			fprintf(f, "%s%u", ftell(f) ? between : "", s->port);
+		if (public_ones)
+			print_port(f, printed, between, s->port);
 		/* Where nothing is rewritten no packet has a core's port. */
 		for (rank = 0; rank < s->cpus.n && !strcmp(s->listen, "nat"); rank++)
 			for (k = 0; k < s->per_core; k++)
-				fprintf(f, "%s%u", ftell(f) ? between : "",
-					s->base_port + (unsigned int)rank * s->stride + k);
+				print_port(f, printed, between, s->base_port + (unsigned int)rank * s->stride + k);
 	}
 	if (fclose(f))
 		abort();
+	free(printed);
 	return text;
 }
 

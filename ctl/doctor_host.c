@@ -252,8 +252,11 @@ void check_ephemeral(struct doctor *d)
 	unsigned int first = 0, last = 0, n = 0, port, k;
 	const struct steered *s;
 	size_t len, rank;
+	bool *printed = calloc(65536, sizeof(*printed));
 	FILE *f;
 
+	if (!printed)
+		abort();
 	if (reserved)
 		reserved[strcspn(reserved, "\n")] = '\0';
 	f = open_memstream(&ports, &len);
@@ -265,8 +268,11 @@ void check_ephemeral(struct doctor *d)
 			for (rank = 0; rank < s->cpus.n; rank++)
 				for (k = 0; k < s->per_core; k++) {
 					port = s->base_port + (unsigned int)rank * s->stride + k;
-					if (port < first || port > last || (reserved && in_list(reserved, port)))
+					/* services of both families have the same */
+					if (port < first || port > last || (reserved && in_list(reserved, port)) ||
+					    printed[port & 65535])
 						continue;
+					printed[port & 65535] = true;
 					fprintf(f, "%s%u", n++ || (reserved && *reserved) ? "," : "", port);
 				}
 	fclose(f);
@@ -277,4 +283,5 @@ void check_ephemeral(struct doctor *d)
 	}
 	free(ports);
 	free(reserved);
+	free(printed);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +56,13 @@ struct file {
 
 #define LISTEN(port, inode) \
 	"   0: 00000000:" port " 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 " inode " 1 0 100 0 0 10 0\n"
+
+#define ANY6		"00000000000000000000000000000000"
+#define ADDRESS6	"B80D0120000000000000000001000000"
+#define MAPPED		"0000000000000000FFFF00000100000A"
+
+#define LISTEN6(address, port, inode) \
+	"   0: " address ":" port " " ANY6 ":0000 0A 00000000:00000000 00:00000000 00000000     0        0 " inode " 1 0 100 0 0 10 0\n"
 
 #define SOFTNET(cpu, processed, dropped, squeezed) \
 	processed " " dropped " " squeezed " 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 0000000" cpu "\n"
@@ -99,6 +107,7 @@ static const struct file healthy[] = {
 	PROCESS("101", "1", "301"),
 	{ "/proc/100/cmdline", NULL },
 	{ "/proc/net/tcp", "  sl  local_address\n" LISTEN("1F40", "300") LISTEN("1F48", "301") },
+	{ "/proc/net/tcp6", NULL },
 	{ "/proc/net/softnet_stat", SOFTNET("0", "00000100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") },
 	{ "/proc/net/netstat", NETSTAT("5", "2") },
 	{ "/proc/net/snmp", SNMP("100") },
@@ -196,6 +205,7 @@ static void steer(struct doctor *d)
 		abort();
 	strcpy(s->name, "tcp *:80");
 	s->listen = "nat";
+	s->family = AF_INET;
 	s->port = 80;
 	s->base_port = 8000;
 	s->stride = 8;
@@ -345,6 +355,37 @@ static void legacy(struct doctor *d, int when)
 {
 	if (when == BEFORE_CHECKING)
 		d->fw.legacy = true;
+}
+
+/* The same service for IPv6 alone. */
+static void ipv6(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.steered[0].family = AF_INET6;
+	strcpy(d->m.steered[0].name, "tcp [::]:80");
+}
+
+/* ... and for both, as setup-flowpar.sh adds them. */
+static void both(struct doctor *d, int when)
+{
+	struct steered *s;
+
+	if (when != BEFORE_READING)
+		return;
+	d->m.steered = s = realloc(d->m.steered, 2 * sizeof(*s));
+	if (!s)
+		abort();
+	s[1] = s[0];
+	s[1].in = s[1].out = NULL;
+	s[1].family = AF_INET6;
+	strcpy(s[1].name, "tcp [::]:80");
+	d->m.n_steered = 2;
+}
+
+static void both_ephemeral(struct doctor *d, int when)
+{
+	both(d, when);
+	d->m.steered[0].base_port = d->m.steered[1].base_port = 32760;
 }
 
 static void moved(struct doctor *d, int when)
@@ -557,6 +598,18 @@ static const struct fault faults[] = {
 	{ "no-listener", "a core without a server",
 	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") } },
 	  .expected = "tcp *:80: nobody listens for 1 of 2 cores (CPU 1, from port 8008 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	{ "no-listener", "a service of IPv6 with servers of IPv4", .tweak = ipv6,
+	  .expected = "tcp [::]:80: nobody listens for 2 of 2 cores (CPU 0-1, from port 8000 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	{ "no-listener", "a service of IPv4 with a server at an address of IPv6",
+	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") }, { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F48", "301") } },
+	  .expected = "tcp *:80: nobody listens for 1 of 2 cores (CPU 1, from port 8008 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	{ NULL, "... that has one of IPv4 in it",
+	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") }, { "/proc/net/tcp6", LISTEN6(MAPPED, "1F48", "301") } } },
+	{ NULL, "services of both with sockets for both", .tweak = both,
+	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } } },
+	{ "ipv4-only", "services of both with a server of IPv4", .tweak = both,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") } },
+	  .expected = "tcp [::]:80: who listens for 1 of 2 cores (CPU 1, from port 8008 on) does so for IPv4 only: IPv6 is refused there | - | let the server listen on [::] too, at the same ports" },
 	{ "accept-queue", "accept queues that overflow",
 	  .later = { { "/proc/net/netstat", NETSTAT("17", "2") } },
 	  .expected = "accept queues: full 12 times in 1.0 s, with 250 connections accepted; somaxconn is 4096 | - | raise the servers' backlog (ss -ltn shows it), or let full queues spill: flowparctl service add --spill 75" },
@@ -770,6 +823,9 @@ static const struct fault faults[] = {
 	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=40000-40010,32768 | -" },
 	{ NULL, "... but are reserved", .tweak = ephemeral,
 	  .file = { { "/proc/net/tcp", LISTEN("7FF8", "300") LISTEN("8000", "301") }, { "/proc/sys/net/ipv4/ip_local_reserved_ports", "7,32766-32770\n" } } },
+	{ "ephemeral", "per-core ports of services of both families", .tweak = both_ephemeral,
+	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "7FF8", "300") LISTEN6(ANY6, "8000", "301") } },
+	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=32768 | -" },
 	{ "symmetric-hash", "a switch that hashes as the bond does", .tweak = as_linux_hashes,
 	  .expected = "bond0: all 24 new flows came by the slave that a hash like layer3+4 of its own chooses: the switch hashes as Linux does | - | answers leave by layer3+4 where they came by luck: to compare policies have the switch hash otherwise, as with layer2+3" },
 	{ NULL, "a switch that sends one flow otherwise", .tweak = nearly_as_linux_hashes },

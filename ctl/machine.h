@@ -72,6 +72,7 @@ struct lag {
 struct steered {
 	char name[64];		/* "tcp *:80" */
 	const char *listen;	/* "nat" or "bpf" */
+	int family;		/* AF_INET or AF_INET6; AF_UNSPEC: whatever its listeners have */
 	unsigned int port, base_port, stride, per_core;
 	struct cpulist cpus;
 	/* Counted in the interval, per rank; NULL: unknown. */
