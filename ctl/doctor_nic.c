@@ -334,6 +334,21 @@ static bool queue_core(const struct nic *nic, unsigned int q, unsigned int *cpu)
 	return true;
 }
 
+/* A map by the queue that a flow came by goes before that by the core that sends. */
+static void xps_rxqs(struct doctor *d, const struct nic *nic)
+{
+	struct cpulist queues;
+	unsigned int q, n = 0;
+
+	for (q = 0; q < nic->tx_queues; q++)
+		n += tree_mask(&queues, "/sys/class/net/%s/queues/tx-%u/xps_rxqs", nic->name, q) && queues.n;
+	if (!n)
+		return;
+	found(&d->found, nic->name, "%u of %u transmit queues go by receive queue (xps_rxqs), before any core that they have",
+	      n, nic->tx_queues);
+	mend(&d->found, "echo 0 | tee /sys/class/net/%s/queues/tx-*/xps_rxqs", nic->name);
+}
+
 void check_xps(struct doctor *d)
 {
 	unsigned int q, cpu, missing, crossing;
@@ -347,6 +362,7 @@ void check_xps(struct doctor *d)
 	for_each_nic(b, nic, d) {
 		if (nic->tx_queues < 2)
 			continue;
+		xps_rxqs(d, nic);
 		missing = crossing = 0;
 		f = open_memstream(&command, &len);
 		if (!f)
