@@ -30,6 +30,11 @@ static bool is_lacp(const struct lag *b)
 	return !strcmp(b->mode, "802.3ad");
 }
 
+static bool is_backup(const struct lag *b)
+{
+	return !strcmp(b->mode, "active-backup");
+}
+
 /* "eth0 eth1", to free(). */
 static char *slaves_of(const struct lag *b, const char *between)
 {
@@ -188,6 +193,12 @@ void check_mode(struct doctor *d)
 	for_each_bond(b, d) {
 		if (!b->n || is_lacp(b) || !strcmp(b->mode, "balance-xor"))
 			continue;
+		/* Somebody wanted it for what it does, and may have a switch that can no more. */
+		if (is_backup(b)) {
+			found(&d->found, b->name, "mode active-backup: all flows share one of %zu NICs, the others stand by", b->n);
+			advise(&d->found, "if they are to share the load, and not only to stand in for each other, it has to be 802.3ad, at the switch too");
+			continue;
+		}
 		found(&d->found, b->name, !strcmp(b->mode, "balance-rr") ?
 		      "mode %s: the packets of a flow leave by all of %zu NICs in turn, whichever core sends" :
 		      "mode %s: which of %zu NICs a flow leaves by has nothing to do with its core", b->mode, b->n);
@@ -393,7 +404,7 @@ void check_port_load(struct doctor *d)
 	FILE *f;
 
 	for_each_bond(b, d) {
-		if (working(b) < 2)
+		if (working(b) < 2 || is_backup(b))
 			continue;
 		most = total = 0;
 		least = -1;

@@ -636,6 +636,9 @@ static const struct fault faults[] = {
 		"ip link set bond0 down && ip link set eth0 nomaster && ip link set eth1 nomaster && echo 802.3ad > /sys/class/net/bond0/bonding/mode"
 		" && ip link set eth0 down && ip link set eth0 master bond0 && ip link set eth1 down && ip link set eth1 master bond0 && ip link set bond0 up"
 		" | it needs 802.3ad at the switch, takes the link down for a while and routes with it" },
+	{ "bond-mode", "a bond for failover", .file = { { BOND "mode", "active-backup 1\n" }, { BOND "ad_partner_mac", "\n" } },
+	  .later = { { "/sys/class/net/eth1/statistics/rx_packets", "1000" } },
+	  .expected = "bond0: mode active-backup: all flows share one of 2 NICs, the others stand by | - | if they are to share the load, and not only to stand in for each other, it has to be 802.3ad, at the switch too" },
 	{ NULL, "a slave whose name would be a command",
 	  .file = { { BOND "slaves", "eth0 eth1 x;reboot\n" }, { "/sys/class/net/x;reboot/mtu", "9000" } } },
 	{ "unpinned", "a server with a name for the terminal",
