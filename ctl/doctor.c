@@ -33,7 +33,7 @@ static const char *bond;
 static bool json;
 
 static const struct option_spec options[] = {
-	{ "bond", "NAME", "look at this bond (default: at all; without any at the NICs)", .string = &bond },
+	{ "bond", "NAME", "look at this bond (default: at all that have slaves; without any at the NICs)", .string = &bond },
 	{ "port", "P", "public port that is served (default: those of the services, else the\n"
 	  "                           listened one with most connections)",
 	  .number = &port, .min = 1, .max = 65535 },
@@ -76,6 +76,7 @@ const struct check doctor_checks[] = {
 	{ "conntrack", COSTLY, check_conntrack },
 	{ "xps", COSTLY, check_xps },
 
+	{ "ipv4-only", SLIGHT, check_ipv4_only },
 	{ "firewall", SLIGHT, check_firewall },
 	{ "offloads", SLIGHT, check_offloads },
 	{ "governor", SLIGHT, check_governor },
@@ -126,6 +127,7 @@ static void steered_by_nat(struct machine *m, const struct stats_sample *old, co
 		s = add_steered(m);
 		service_name(from, s->name);
 		s->listen = "nat";
+		s->family = from->family;
 		s->port = from->port;
 		s->base_port = from->base_port;
 		s->stride = from->stride;
@@ -194,6 +196,7 @@ static void mark(struct doctor *d, unsigned int number)
 void doctor_read(struct doctor *d)
 {
 	const struct steered *s;
+	const struct lag *b;
 	unsigned int k;
 	size_t rank;
 
@@ -214,6 +217,9 @@ void doctor_read(struct doctor *d)
 	}
 	if (d->m.odd)
 		unseen(&d->found, "machine", "%u bonds or NICs with names that fit in no command", d->m.odd);
+	for (b = d->m.bond; b < d->m.bond + d->m.n; b++)
+		if (b->name[0] && !b->n)
+			unseen(&d->found, b->name, "how it sends: it has no slaves");
 	if (!servers_read(&d->servers, d->ports))
 		unseen(&d->found, "server", "/proc/net/tcp cannot be read");
 	else if (d->servers.hidden)
@@ -254,29 +260,40 @@ bool doctor_by_nft(const struct doctor *d)
 	return false;
 }
 
+/* Services of both families may have the same ports. */
+static void print_port(FILE *f, bool *printed, const char *between, unsigned int number)
+{
+	number &= 65535;
+	if (printed[number])
+		return;
+	printed[number] = true;
+	fprintf(f, "%s%u", ftell(f) ? between : "", number);
+}
+
 char *doctor_ports(const struct doctor *d, bool public_ones, const char *between)
 {
 	const struct steered *s;
+	bool *printed = calloc(65536, sizeof(*printed));
 	char *text = NULL;
 	unsigned int k;
 	size_t len, rank;
 	FILE *f = open_memstream(&text, &len);
 
-	if (!f)
+	if (!f || !printed)
 		abort();
 	if (public_ones && d->port)
-		fprintf(f, "%u", d->port);
+		print_port(f, printed, between, d->port);
 	for (s = d->m.steered; s < d->m.steered + d->m.n_steered; s++) {
-		if (public_ones && s->port != d->port)
-			fprintf(f, "%s%u", ftell(f) ? between : "", s->port);
+		if (public_ones)
+			print_port(f, printed, between, s->port);
 		/* Where nothing is rewritten no packet has a core's port. */
 		for (rank = 0; rank < s->cpus.n && !strcmp(s->listen, "nat"); rank++)
 			for (k = 0; k < s->per_core; k++)
-				fprintf(f, "%s%u", ftell(f) ? between : "",
-					s->base_port + (unsigned int)rank * s->stride + k);
+				print_port(f, printed, between, s->base_port + (unsigned int)rank * s->stride + k);
 	}
 	if (fclose(f))
 		abort();
+	free(printed);
 	return text;
 }
 

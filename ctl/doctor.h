@@ -86,6 +86,7 @@ void check_offloads(struct doctor *d);
 /* doctor_server.c */
 void check_silent(struct doctor *d);
 void check_no_listener(struct doctor *d);
+void check_ipv4_only(struct doctor *d);
 void check_overflow(struct doctor *d);
 void check_server_core(struct doctor *d);
 void check_unpinned(struct doctor *d);

@@ -30,6 +30,11 @@ static bool is_lacp(const struct lag *b)
 	return !strcmp(b->mode, "802.3ad");
 }
 
+static bool is_backup(const struct lag *b)
+{
+	return !strcmp(b->mode, "active-backup");
+}
+
 /* "eth0 eth1", to free(). */
 static char *slaves_of(const struct lag *b, const char *between)
 {
@@ -186,8 +191,14 @@ void check_mode(struct doctor *d)
 	FILE *f;
 
 	for_each_bond(b, d) {
-		if (is_lacp(b) || !strcmp(b->mode, "balance-xor"))
+		if (!b->n || is_lacp(b) || !strcmp(b->mode, "balance-xor"))
 			continue;
+		/* Somebody wanted it for what it does, and may have a switch that can no more. */
+		if (is_backup(b)) {
+			found(&d->found, b->name, "mode active-backup: all flows share one of %zu NICs, the others stand by", b->n);
+			advise(&d->found, "if they are to share the load, and not only to stand in for each other, it has to be 802.3ad, at the switch too");
+			continue;
+		}
 		found(&d->found, b->name, !strcmp(b->mode, "balance-rr") ?
 		      "mode %s: the packets of a flow leave by all of %zu NICs in turn, whichever core sends" :
 		      "mode %s: which of %zu NICs a flow leaves by has nothing to do with its core", b->mode, b->n);
@@ -222,7 +233,7 @@ void check_no_bond(struct doctor *d)
 		return;
 	}
 	slaves = slaves_of(b, ",");
-	found(&d->found, "machine", "%zu NICs with a link, and no bond: an address is served by one of them", b->n);
+	found(&d->found, "machine", "%zu NICs with a link, in no bond: an address is served by one of them", b->n);
 	advise(&d->found, "setup-flowpar.sh up --bond bond0 --slaves %s --address A.B.C.D/N, with 802.3ad at the switch", slaves);
 	free(slaves);
 }
@@ -233,7 +244,7 @@ void check_policy(struct doctor *d)
 	bool by_port;
 
 	for_each_bond(b, d) {
-		if ((!is_lacp(b) && strcmp(b->mode, "balance-xor")) || !strcmp(b->policy, "cpu-bound"))
+		if (!b->n || (!is_lacp(b) && strcmp(b->mode, "balance-xor")) || !strcmp(b->policy, "cpu-bound"))
 			continue;
 		by_port = !strcmp(b->policy, "layer3+4") || !strcmp(b->policy, "encap3+4");
 		if (by_port)
@@ -393,7 +404,7 @@ void check_port_load(struct doctor *d)
 	FILE *f;
 
 	for_each_bond(b, d) {
-		if (working(b) < 2)
+		if (working(b) < 2 || is_backup(b))
 			continue;
 		most = total = 0;
 		least = -1;

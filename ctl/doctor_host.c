@@ -51,10 +51,39 @@ void check_softnet_drops(struct doctor *d)
 	}
 }
 
+/* A base chain with rules that ask what is tracked; NULL: there is none that can be seen. */
+static const struct fw_chain *asks_ct(const struct doctor *d)
+{
+	const struct fw_chain *chain;
+
+	for (chain = d->fw.chain; chain < d->fw.chain + d->fw.n; chain++)
+		if (chain->asks_ct)
+			return chain;
+	return NULL;
+}
+
+/* What is not tracked is in no state: where rules accept by one, notrack cuts the service off. */
+static void mend_conntrack(struct doctor *d)
+{
+	char *ports = doctor_ports(d, true, ", ");
+	const struct fw_chain *chain = asks_ct(d);
+
+	if (chain) {
+		advise(&d->found, "rules of chain %s go by ct state, which packets that are not tracked have none of: accept ports %s there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack",
+		       chain->name, ports);
+	} else if (!d->fw.known || d->fw.legacy) {
+		advise(&d->found, "notrack (at priority raw, in prerouting and output) takes ports %s from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen",
+		       ports);
+	} else {
+		mend(&d->found, "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { %s } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { %s } notrack; }; }'",
+		     ports, ports);
+		advise(&d->found, "no rule goes by ct state now; one that does would no longer match these ports");
+	}
+	free(ports);
+}
+
 void check_conntrack(struct doctor *d)
 {
-	char *ports;
-
 	if (d->ct.entries <= 0)
 		return;
 	if (!d->ct.known) {
@@ -70,10 +99,7 @@ void check_conntrack(struct doctor *d)
 		advise(&d->found, "--listen nft is made of it: setup-flowpar.sh down, and up with --listen nat or bpf");
 		return;
 	}
-	ports = doctor_ports(d, true, ", ");
-	mend(&d->found, "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { %s } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { %s } notrack; }; }'",
-	     ports, ports);
-	free(ports);
+	mend_conntrack(d);
 }
 
 /* What lets a service's packets pass before all other rules of a chain. */
@@ -109,8 +135,9 @@ void check_firewall(struct doctor *d)
 	for (chain = d->fw.chain; d->fw.port && chain < d->fw.chain + d->fw.n; chain++) {
 		if (chain->compared < MANY_RULES)
 			continue;
-		found(&d->found, "firewall", "a packet of port %u is compared with %zu rules of chain %s", d->fw.port,
-		      chain->compared, chain->name);
+		found(&d->found, "firewall", "a packet of port %u is compared with %s%zu rules of chain %s%s", d->fw.port,
+		      chain->at_most ? "up to " : "", chain->compared, chain->name,
+		      chain->goes_on ? " and those that it goes on to" : "");
 		command = accept_first(d, chain);
 		mend(&d->found, "%s", command);
 		free(command);
@@ -225,8 +252,11 @@ void check_ephemeral(struct doctor *d)
 	unsigned int first = 0, last = 0, n = 0, port, k;
 	const struct steered *s;
 	size_t len, rank;
+	bool *printed = calloc(65536, sizeof(*printed));
 	FILE *f;
 
+	if (!printed)
+		abort();
 	if (reserved)
 		reserved[strcspn(reserved, "\n")] = '\0';
 	f = open_memstream(&ports, &len);
@@ -238,8 +268,11 @@ void check_ephemeral(struct doctor *d)
 			for (rank = 0; rank < s->cpus.n; rank++)
 				for (k = 0; k < s->per_core; k++) {
 					port = s->base_port + (unsigned int)rank * s->stride + k;
-					if (port < first || port > last || (reserved && in_list(reserved, port)))
+					/* services of both families have the same */
+					if (port < first || port > last || (reserved && in_list(reserved, port)) ||
+					    printed[port & 65535])
 						continue;
+					printed[port & 65535] = true;
 					fprintf(f, "%s%u", n++ || (reserved && *reserved) ? "," : "", port);
 				}
 	fclose(f);
@@ -250,4 +283,5 @@ void check_ephemeral(struct doctor *d)
 	}
 	free(ports);
 	free(reserved);
+	free(printed);
 }

@@ -28,7 +28,10 @@ static size_t count_nics(const struct doctor *d)
 	return n;
 }
 
-/* More queues than a NIC has cores, on cores that others have too? */
+/*
+ * More queues than a NIC has cores, on cores that others have too, and may that be
+ * changed? vmxnet3 has a fixed number of channels, others a number for each way.
+ */
 static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_t *share, size_t *used)
 {
 	struct cpulist cpus = { .n = 0 };
@@ -41,7 +44,8 @@ static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_
 	*share = d->m.online.n > nics ? d->m.online.n / nics : 1;
 	if (nic->has_list && nic->list.n > *share)
 		*share = nic->list.n;
-	return nics > 1 && nic->rx_queues > *share && cpus.n > *share;
+	return nics > 1 && nic->rx_queues > *share && cpus.n > *share &&
+	       nic->combined && nic->combined_max >= *share;
 }
 
 void check_queues(struct doctor *d)
@@ -330,6 +334,21 @@ static bool queue_core(const struct nic *nic, unsigned int q, unsigned int *cpu)
 	return true;
 }
 
+/* A map by the queue that a flow came by goes before that by the core that sends. */
+static void xps_rxqs(struct doctor *d, const struct nic *nic)
+{
+	struct cpulist queues;
+	unsigned int q, n = 0;
+
+	for (q = 0; q < nic->tx_queues; q++)
+		n += tree_mask(&queues, "/sys/class/net/%s/queues/tx-%u/xps_rxqs", nic->name, q) && queues.n;
+	if (!n)
+		return;
+	found(&d->found, nic->name, "%u of %u transmit queues go by receive queue (xps_rxqs), before any core that they have",
+	      n, nic->tx_queues);
+	mend(&d->found, "echo 0 | tee /sys/class/net/%s/queues/tx-*/xps_rxqs", nic->name);
+}
+
 void check_xps(struct doctor *d)
 {
 	unsigned int q, cpu, missing, crossing;
@@ -343,6 +362,7 @@ void check_xps(struct doctor *d)
 	for_each_nic(b, nic, d) {
 		if (nic->tx_queues < 2)
 			continue;
+		xps_rxqs(d, nic);
 		missing = crossing = 0;
 		f = open_memstream(&command, &len);
 		if (!f)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tree.h"
 
@@ -23,12 +24,13 @@ static const char *port_object(unsigned int port, char text[32])
 	return text;
 }
 
-static bool listened(const struct doctor *d, unsigned int port)
+/* By @family; AF_UNSPEC: by any. */
+static bool listened(const struct doctor *d, unsigned int port, int family)
 {
-	size_t i;
+	const struct listening *l;
 
-	for (i = 0; i < d->servers.n_listening; i++)
-		if (d->servers.listening[i].port == port)
+	for (l = d->servers.listening; l < d->servers.listening + d->servers.n_listening; l++)
+		if (l->port == port && (family == AF_INET ? l->ipv4 : family == AF_INET6 ? l->ipv6 : true))
 			return true;
 	return false;
 }
@@ -67,7 +69,7 @@ void check_silent(struct doctor *d)
 		for (rank = 0; s->in && rank < s->cpus.n; rank++) {
 			unsigned int port = s->base_port + (unsigned int)rank * s->stride;
 
-			if (s->in[rank] < ENOUGH_PACKETS || s->out[rank] || !listened(d, port))
+			if (s->in[rank] < ENOUGH_PACKETS || s->out[rank] || !listened(d, port, s->family))
 				continue;
 			found(&d->found, s->name, "CPU %u's port %u was given %" PRIu64 " packets in %.1f s, and none came back",
 			      s->cpus.cpu[rank], port, s->in[rank], machine_seconds(&d->m));
@@ -81,18 +83,63 @@ void check_silent(struct doctor *d)
 		}
 }
 
+/* Are there an IPv6 service and the same for IPv4, as setup-flowpar.sh adds them? */
+static bool has_twin(const struct doctor *d, const struct steered *s)
+{
+	const struct steered *other;
+
+	for_each_steered(other, d)
+		if (s->family == AF_INET6 && other->family == AF_INET && other->port == s->port &&
+		    other->base_port == s->base_port && other->stride == s->stride)
+			return true;
+	return false;
+}
+
+/*
+ * The cores of a service that have nobody who listens: those that have not even for IPv4,
+ * where that is served beside it, or (@ipv4_only) those that have.
+ */
+static void not_listened(const struct doctor *d, const struct steered *s, bool ipv4_only, struct cpulist *missing)
+{
+	bool twin = has_twin(d, s);
+	unsigned int port;
+	size_t rank;
+
+	missing->n = 0;
+	for (rank = 0; rank < s->cpus.n; rank++) {
+		port = s->base_port + (unsigned int)rank * s->stride;
+		if (!listened(d, port, s->family) && (twin && listened(d, port, AF_INET)) == ipv4_only)
+			cpulist_add(missing, s->cpus.cpu[rank]);
+	}
+}
+
+/* Whoever comes by IPv4, most clients, is served. */
+void check_ipv4_only(struct doctor *d)
+{
+	const struct steered *s;
+	struct cpulist missing;
+	char *cpus;
+
+	for_each_steered(s, d) {
+		not_listened(d, s, true, &missing);
+		if (!missing.n)
+			continue;
+		cpus = cpulist_format(&missing);
+		found(&d->found, s->name, "who listens for %zu of %zu cores (CPU %s, from port %u on) does so for IPv4 only: IPv6 is refused there",
+		      missing.n, s->cpus.n, cpus, steered_port(s, missing.cpu[0]));
+		advise(&d->found, "let the server listen on [::] too, at the same ports");
+		free(cpus);
+	}
+}
+
 void check_no_listener(struct doctor *d)
 {
 	const struct steered *s;
 	struct cpulist missing;
-	size_t rank;
 	char *cpus;
 
 	for_each_steered(s, d) {
-		missing.n = 0;
-		for (rank = 0; rank < s->cpus.n; rank++)
-			if (!listened(d, s->base_port + (unsigned int)rank * s->stride))
-				cpulist_add(&missing, s->cpus.cpu[rank]);
+		not_listened(d, s, false, &missing);
 		if (!missing.n)
 			continue;
 		cpus = cpulist_format(&missing);

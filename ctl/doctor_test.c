@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +56,13 @@ struct file {
 
 #define LISTEN(port, inode) \
 	"   0: 00000000:" port " 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 " inode " 1 0 100 0 0 10 0\n"
+
+#define ANY6		"00000000000000000000000000000000"
+#define ADDRESS6	"B80D0120000000000000000001000000"
+#define MAPPED		"0000000000000000FFFF00000100000A"
+
+#define LISTEN6(address, port, inode) \
+	"   0: " address ":" port " " ANY6 ":0000 0A 00000000:00000000 00:00000000 00000000     0        0 " inode " 1 0 100 0 0 10 0\n"
 
 #define SOFTNET(cpu, processed, dropped, squeezed) \
 	processed " " dropped " " squeezed " 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 0000000" cpu "\n"
@@ -98,6 +107,7 @@ static const struct file healthy[] = {
 	PROCESS("101", "1", "301"),
 	{ "/proc/100/cmdline", NULL },
 	{ "/proc/net/tcp", "  sl  local_address\n" LISTEN("1F40", "300") LISTEN("1F48", "301") },
+	{ "/proc/net/tcp6", NULL },
 	{ "/proc/net/softnet_stat", SOFTNET("0", "00000100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") },
 	{ "/proc/net/netstat", NETSTAT("5", "2") },
 	{ "/proc/net/snmp", SNMP("100") },
@@ -179,6 +189,7 @@ struct fault {
 	const char *what;
 	struct file file[8];
 	struct file later[4];		/* before the second sample */
+	const char *bond;		/* as --bond names it */
 	void (*tweak)(struct doctor *d, int when);
 	const char *expected;		/* "OBJECT: FOUND | COMMAND | ADVICE", - for none */
 };
@@ -194,6 +205,7 @@ static void steer(struct doctor *d)
 		abort();
 	strcpy(s->name, "tcp *:80");
 	s->listen = "nat";
+	s->family = AF_INET;
 	s->port = 80;
 	s->base_port = 8000;
 	s->stride = 8;
@@ -223,7 +235,7 @@ static void chain(struct doctor *d, const char *name, const char *hook, bool dro
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	c->hook = hook;
 	c->drops = drops;
-	c->rules = c->compared = rules;
+	c->compared = rules;
 }
 
 static void silent(struct doctor *d, int when)
@@ -248,6 +260,132 @@ static void many_rules(struct doctor *d, int when)
 		chain(d, "inet filter input", "input", false, 31);
 		chain(d, "ip filter OUTPUT", "output", false, 120);
 	}
+}
+
+/* Adds @n rules to a chain, which is made if it is not there. */
+static struct fw_rule *rules(struct doctor *d, const char *name, size_t n, bool met, enum fw_verdict verdict,
+			     const char *target)
+{
+	struct fw_rule *rule = NULL;
+	struct fw_chain *c;
+	size_t i;
+
+	for (i = 0; i < d->fw.n && strcmp(d->fw.chain[i].name, name); i++)
+		;
+	if (i == d->fw.n)
+		chain(d, name, NULL, false, 0);
+	c = &d->fw.chain[i];
+	c->rule = realloc(c->rule, (c->n_rules + n) * sizeof(*c->rule));
+	if (!c->rule)
+		abort();
+	for (; n; n--) {
+		rule = memset(&c->rule[c->n_rules++], 0, sizeof(*rule));
+		rule->verdict = verdict;
+		rule->target = target ? strdup(target) : NULL;
+		rule->always[FW_TO] = met;
+	}
+	return rule;
+}
+
+/* As ufw's: all but the jumps is in other chains, and the port is accepted in one of them. */
+static void as_ufw(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "ip filter INPUT", "input", true, 0);
+	rules(d, "ip filter INPUT", 1, true, FW_JUMP, "ip filter before");
+	rules(d, "ip filter INPUT", 1, true, FW_JUMP, "ip filter after");
+	rules(d, "ip filter before", 17, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter before", 1, true, FW_JUMP, "ip filter user");
+	rules(d, "ip filter before", 9, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter user", 11, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter user", 1, true, FW_RETURN, NULL);
+	rules(d, "ip filter user", 50, false, FW_ACCEPT, NULL);
+	rules(d, "ip filter after", 3, true, FW_NEXT, NULL);
+	rules(d, "ip filter after", 1, true, FW_ACCEPT, NULL);
+	rules(d, "ip filter after", 50, false, FW_ACCEPT, NULL);
+	firewall_follow(&d->fw);
+	if (!d->fw.chain[0].accepted)
+		d->fw.chain[0].compared = 0;
+}
+
+/* As firewalld's: a zone for an interface, and the same for all others. */
+static void as_firewalld(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet firewalld filter_INPUT", "input", false, 0);
+	rules(d, "inet firewalld filter_INPUT", 1, true, FW_JUMP, "inet firewalld zones");
+	rules(d, "inet firewalld filter_INPUT", 50, false, FW_DROP, NULL);
+	rules(d, "inet firewalld zones", 1, false, FW_GOTO, "inet firewalld public");
+	rules(d, "inet firewalld zones", 1, true, FW_GOTO, "inet firewalld public");
+	rules(d, "inet firewalld zones", 50, false, FW_DROP, NULL);
+	rules(d, "inet firewalld public", 39, false, FW_ACCEPT, NULL);
+	rules(d, "inet firewalld public", 1, true, FW_ACCEPT, NULL);
+	rules(d, "inet firewalld public", 50, false, FW_DROP, NULL);
+	firewall_follow(&d->fw);
+}
+
+/* Jumps that none of the service's packets takes, to what is not there, and in a circle. */
+static void elsewhere(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet filter input", "input", false, 0);
+	rules(d, "inet filter input", 1, false, FW_JUMP, "inet filter ssh")->never[FW_TO] = true;
+	rules(d, "inet filter input", 1, true, FW_JUMP, "inet filter gone");
+	rules(d, "inet filter input", 20, true, FW_JUMP, "inet filter input");
+	rules(d, "inet filter ssh", 90, false, FW_DROP, NULL);
+	rules(d, "inet filter input", 1, true, FW_DROP, NULL);
+	rules(d, "inet filter input", 90, false, FW_DROP, NULL);
+	firewall_follow(&d->fw);
+}
+
+static void by_state(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet filter input", "input", true, 0);
+	rules(d, "inet filter input", 1, false, FW_JUMP, "inet filter states");
+	rules(d, "inet filter states", 1, false, FW_ACCEPT, NULL)->asks_ct = true;
+	firewall_follow(&d->fw);
+}
+
+static void legacy(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->fw.legacy = true;
+}
+
+/* The same service for IPv6 alone. */
+static void ipv6(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.steered[0].family = AF_INET6;
+	strcpy(d->m.steered[0].name, "tcp [::]:80");
+}
+
+/* ... and for both, as setup-flowpar.sh adds them. */
+static void both(struct doctor *d, int when)
+{
+	struct steered *s;
+
+	if (when != BEFORE_READING)
+		return;
+	d->m.steered = s = realloc(d->m.steered, 2 * sizeof(*s));
+	if (!s)
+		abort();
+	s[1] = s[0];
+	s[1].in = s[1].out = NULL;
+	s[1].family = AF_INET6;
+	strcpy(s[1].name, "tcp [::]:80");
+	d->m.n_steered = 2;
+}
+
+static void both_ephemeral(struct doctor *d, int when)
+{
+	both(d, when);
+	d->m.steered[0].base_port = d->m.steered[1].base_port = 32760;
 }
 
 static void moved(struct doctor *d, int when)
@@ -279,6 +417,20 @@ static void ring(struct doctor *d, int when)
 	(void)when;
 	d->m.bond[0].nic[0].rx_ring = 256;
 	d->m.bond[0].nic[0].rx_ring_max = 4096;
+}
+
+static void channels(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.bond[0].nic[0].combined = 4;
+	d->m.bond[0].nic[0].combined_max = 8;
+}
+
+/* The driver could do both, but has a number for each way now: it would refuse. */
+static void separate(struct doctor *d, int when)
+{
+	(void)when;
+	d->m.bond[0].nic[0].combined_max = 8;
 }
 
 static void syns(struct doctor *d, size_t addresses, size_t links)
@@ -374,7 +526,17 @@ static void ephemeral(struct doctor *d, int when)
 
 #define ADVICE_RUN "stop it and start one a core: flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER..."
 #define ADVICE_SWITCH "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; few clients stay unequal"
+#define TRACKED { CT "count", "3\n" }, { "/proc/net/nf_conntrack",	\
+	"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n" \
+	"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n" \
+	"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" }
+#define TRACKS "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | "
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
+#define EMPTY(bond)							\
+	{ "/sys/class/net/" bond "/bonding/mode", "balance-rr 0\n" },	\
+	{ "/sys/class/net/" bond "/bonding/slaves", "\n" },		\
+	{ "/sys/class/net/" bond "/bonding/miimon", "0\n" },		\
+	{ "/sys/class/net/" bond "/bonding/xmit_hash_policy", "layer2 0\n" }
 #define STATUS(cpus) "Name:\tx\nCpus_allowed_list:\t" cpus "\n"
 
 /* What irqbalance leaves alone, over its socket. */
@@ -436,6 +598,18 @@ static const struct fault faults[] = {
 	{ "no-listener", "a core without a server",
 	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") } },
 	  .expected = "tcp *:80: nobody listens for 1 of 2 cores (CPU 1, from port 8008 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	{ "no-listener", "a service of IPv6 with servers of IPv4", .tweak = ipv6,
+	  .expected = "tcp [::]:80: nobody listens for 2 of 2 cores (CPU 0-1, from port 8000 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	{ "no-listener", "a service of IPv4 with a server at an address of IPv6",
+	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") }, { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F48", "301") } },
+	  .expected = "tcp *:80: nobody listens for 1 of 2 cores (CPU 1, from port 8008 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	{ NULL, "... that has one of IPv4 in it",
+	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") }, { "/proc/net/tcp6", LISTEN6(MAPPED, "1F48", "301") } } },
+	{ NULL, "services of both with sockets for both", .tweak = both,
+	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } } },
+	{ "ipv4-only", "services of both with a server of IPv4", .tweak = both,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") } },
+	  .expected = "tcp [::]:80: who listens for 1 of 2 cores (CPU 1, from port 8008 on) does so for IPv4 only: IPv6 is refused there | - | let the server listen on [::] too, at the same ports" },
 	{ "accept-queue", "accept queues that overflow",
 	  .later = { { "/proc/net/netstat", NETSTAT("17", "2") } },
 	  .expected = "accept queues: full 12 times in 1.0 s, with 250 connections accepted; somaxconn is 4096 | - | raise the servers' backlog (ss -ltn shows it), or let full queues spill: flowparctl service add --spill 75" },
@@ -462,6 +636,9 @@ static const struct fault faults[] = {
 		"ip link set bond0 down && ip link set eth0 nomaster && ip link set eth1 nomaster && echo 802.3ad > /sys/class/net/bond0/bonding/mode"
 		" && ip link set eth0 down && ip link set eth0 master bond0 && ip link set eth1 down && ip link set eth1 master bond0 && ip link set bond0 up"
 		" | it needs 802.3ad at the switch, takes the link down for a while and routes with it" },
+	{ "bond-mode", "a bond for failover", .file = { { BOND "mode", "active-backup 1\n" }, { BOND "ad_partner_mac", "\n" } },
+	  .later = { { "/sys/class/net/eth1/statistics/rx_packets", "1000" } },
+	  .expected = "bond0: mode active-backup: all flows share one of 2 NICs, the others stand by | - | if they are to share the load, and not only to stand in for each other, it has to be 802.3ad, at the switch too" },
 	{ NULL, "a slave whose name would be a command",
 	  .file = { { BOND "slaves", "eth0 eth1 x;reboot\n" }, { "/sys/class/net/x;reboot/mtu", "9000" } } },
 	{ "unpinned", "a server with a name for the terminal",
@@ -470,12 +647,27 @@ static const struct fault faults[] = {
 	{ NULL, "balance-xor", .file = { { BOND "mode", "balance-xor 2\n" }, { BOND "ad_partner_mac", "\n" } } },
 	{ "no-bond", "no bond",
 	  .file = { { "/sys/class/net/bonding_masters", NULL }, { "/sys/class/net/eth0/bonding_slave/cpus", NULL }, { "/sys/class/net/eth1/bonding_slave/cpus", NULL } },
-	  .expected = "machine: 2 NICs with a link, and no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
-	{ "queues", "a NIC with a queue on every core",
+	  .expected = "machine: 2 NICs with a link, in no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
+	{ "no-bond", "none but the one that loading bonding makes", .file = { EMPTY("bond0") },
+	  .expected = "machine: 2 NICs with a link, in no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
+	{ NULL, "... beside another", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") } },
+	{ "miimon", "... that was asked for", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") }, .bond = "bond1",
+	  .expected = "bond1: miimon 0: a link that fails is never noticed | echo 100 > /sys/class/net/bond1/bonding/miimon | -" },
+	{ "queues", "a NIC with a queue on every core", .tweak = channels,
 	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
 		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "2" },
 		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
 	  .expected = "eth0: 4 queues on 4 cores, but 2 NICs share 4 cores: it has 2 of its own | ethtool -L eth0 combined 2 | -" },
+	{ "irq", "... whose driver lets nobody change that",
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
+		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
+	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
+	{ "irq", "... or not for both ways together", .tweak = separate,
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
+		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
+	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
 	{ "irq", "an interrupt on the wrong core",
 	  .file = { { "/proc/irq/27/smp_affinity_list", "0" }, { "/proc/irq/27/effective_affinity_list", "0" } },
 	  .expected = "eth1: 1 of 2 interrupts (27) go to CPU 0; the bond sends what CPU 1 sends by it | echo 1 > /proc/irq/27/smp_affinity_list | -" },
@@ -496,6 +688,10 @@ static const struct fault faults[] = {
 	  .file = { { "/proc/irq/26/smp_affinity_list", "2-3" }, { "/proc/irq/26/effective_affinity_list", "2" },
 		    { "/sys/kernel/debug/irq/irqs/26", "dstate:   0x1\n            IRQD_AFFINITY_MANAGED\n" } },
 	  .expected = "eth1: 1 of 2 interrupts (26) may go to CPUs 2-3, now 2 | - | the kernel manages them and lets nobody move them: give this NIC's cores its listeners, or change its queues with ethtool -L" },
+	{ NULL, "a queue on each core of a NIC's, with bnx2x's names",
+	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "0,2\n" }, { "/proc/irq/24/eth0-rx-0", NULL }, { "/proc/irq/25/eth0-tx-0", NULL },
+		    { "/proc/irq/24/eth0-fp-0", "/" }, { "/proc/irq/25/eth0-fp-1", "/" },
+		    { "/proc/irq/25/smp_affinity_list", "2" }, { "/proc/irq/25/effective_affinity_list", "2" } } },
 	{ NULL, "no lists, but pinned interrupts",
 	  .file = { { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/sys/class/net/eth1/bonding_slave/cpus", "\n" } } },
 	{ "irqbalance", "irqbalance, with too few bans",
@@ -576,11 +772,14 @@ static const struct fault faults[] = {
 	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00001100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") SOFTNET("2", "00000010", "00000000", "00000000") } },
 	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | ethtool -X eth0 equal 3 | -" },
 	{ "conntrack", "connection tracking",
-	  .file = { { CT "count", "3\n" }, { "/proc/net/nf_conntrack",
-		"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n"
-		"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n"
-		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } },
-	  .expected = "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | -" },
+	  .file = { TRACKED },
+	  .expected = TRACKS "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | no rule goes by ct state now; one that does would no longer match these ports" },
+	{ "conntrack", "... that rules go by, in a chain that is jumped to", .tweak = by_state,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | rules of chain inet filter input go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
+	{ "conntrack", "... that rules of iptables-legacy may go by", .tweak = legacy,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | notrack (at priority raw, in prerouting and output) takes ports 80, 8000, 8008 from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen" },
 	{ NULL, "connection tracking of others' flows",
 	  .file = { { CT "count", "1\n" }, { "/proc/net/nf_conntrack",
 		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } } },
@@ -590,8 +789,16 @@ static const struct fault faults[] = {
 	{ "xps", "transmit queues of other cores",
 	  .file = { QUEUES("eth1", "tx-0/xps_cpus", "1"), QUEUES("eth1", "tx-1/xps_cpus", "00000001,00000000") },
 	  .expected = "eth1: of 2 transmit queues 0 have no core (XPS) and 2 another than their interrupt's | echo 2 > /sys/class/net/eth1/queues/tx-0/xps_cpus; echo 2 > /sys/class/net/eth1/queues/tx-1/xps_cpus | -" },
+	{ "xps", "transmit queues by receive queue",
+	  .file = { QUEUES("eth1", "tx-0/xps_cpus", "2"), QUEUES("eth1", "tx-1/xps_cpus", "2"), QUEUES("eth1", "tx-0/xps_rxqs", "0"), QUEUES("eth1", "tx-1/xps_rxqs", "1") },
+	  .expected = "eth1: 1 of 2 transmit queues go by receive queue (xps_rxqs), before any core that they have | echo 0 | tee /sys/class/net/eth1/queues/tx-*/xps_rxqs | -" },
 	{ "firewall", "a long ruleset", .tweak = many_rules,
 	  .expected = "firewall: a packet of port 8000 is compared with 120 rules of chain ip filter OUTPUT | nft insert rule ip filter OUTPUT tcp sport 8000 accept && nft insert rule ip filter OUTPUT tcp sport 8008 accept | -" },
+	{ "firewall", "a long ruleset in the chains that ufw has", .tweak = as_ufw,
+	  .expected = "firewall: a packet of port 8000 is compared with 45 rules of chain ip filter INPUT and those that it goes on to | nft insert rule ip filter INPUT tcp dport 8000 accept && nft insert rule ip filter INPUT tcp dport 8008 accept | -" },
+	{ "firewall", "... that firewalld has", .tweak = as_firewalld,
+	  .expected = "firewall: a packet of port 8000 is compared with up to 43 rules of chain inet firewalld filter_INPUT and those that it goes on to | nft insert rule inet firewalld filter_INPUT tcp dport 8000 accept && nft insert rule inet firewalld filter_INPUT tcp dport 8008 accept | -" },
+	{ NULL, "long chains that no packet of the service comes to", .tweak = elsewhere },
 	{ "offloads", "offloads off", .tweak = offloads,
 	  .expected = "eth1: 2 of 4 offloads off that it has: generic receive offload, transmit checksum offload | ethtool -K eth1 gro on tx on | -" },
 	{ "governor", "a slow frequency governor",
@@ -622,10 +829,20 @@ static const struct fault faults[] = {
 	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=40000-40010,32768 | -" },
 	{ NULL, "... but are reserved", .tweak = ephemeral,
 	  .file = { { "/proc/net/tcp", LISTEN("7FF8", "300") LISTEN("8000", "301") }, { "/proc/sys/net/ipv4/ip_local_reserved_ports", "7,32766-32770\n" } } },
+	{ "ephemeral", "per-core ports of services of both families", .tweak = both_ephemeral,
+	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "7FF8", "300") LISTEN6(ANY6, "8000", "301") } },
+	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=32768 | -" },
 	{ "symmetric-hash", "a switch that hashes as the bond does", .tweak = as_linux_hashes,
 	  .expected = "bond0: all 24 new flows came by the slave that a hash like layer3+4 of its own chooses: the switch hashes as Linux does | - | answers leave by layer3+4 where they came by luck: to compare policies have the switch hash otherwise, as with layer2+3" },
 	{ NULL, "a switch that sends one flow otherwise", .tweak = nearly_as_linux_hashes },
 };
+
+static void clear(void)
+{
+	nftw(root, take_out, 8, FTW_DEPTH | FTW_PHYS);
+	if (mkdir(root, 0700))
+		abort();
+}
 
 static char *examine(const struct fault *fault)
 {
@@ -639,7 +856,7 @@ static char *examine(const struct fault *fault)
 		abort();
 	plant_all(healthy);
 	plant_all(fault->file);
-	if (!machine_read(&d->m, NULL))
+	if (!machine_read(&d->m, fault->bond))
 		abort();
 	machine_sample(&d->m, 0);
 	plant_all(traffic);
@@ -669,10 +886,85 @@ static char *examine(const struct fault *fault)
 	fclose(out);
 	doctor_free(d);
 	free(d);
-	nftw(root, take_out, 8, FTW_DEPTH | FTW_PHYS);
-	if (mkdir(root, 0700))
-		abort();
+	clear();
 	return text;
+}
+
+/*
+ * Queues by the names in /proc/interrupts: the table of tests/affinity/placement.sh, which
+ * has setup-flowpar.sh go by the same; "-" is one that brings no packets.
+ */
+static const struct {
+	const char *what, *queues, *nic, *names[6];
+} named[] = {
+	{ "virtio", "- 0 0 1 1", "eth0", { "virtio0-config", "virtio0-input.0", "virtio0-output.0", "virtio0-input.1", "virtio0-output.1" } },
+	{ "ixgbe, igb and ice", "- 0 1", "eth0", { "eth0", "eth0-TxRx-0", "ice-eth0-TxRx-1" } },
+	{ "vmxnet3", "0 1 -", "eth0", { "eth0-rxtx-0", "eth0-rxtx-1", "eth0-event-4" } },
+	{ "mlx5", "- 0 1", "eth0", { "mlx5_async0@pci:0000:03:00.0", "mlx5_comp0@pci:0000:03:00.0", "mlx5_comp1@pci:0000:03:00.0" } },
+	{ "mlx4", "0 1", "eth0", { "mlx4-0@0000:03:00.0", "mlx4-1@0000:03:00.0" } },
+	{ "sfc", "0 1", "eth0", { "eth0-0", "eth0-1" } },
+	{ "cxgb4", "0 1 2", "eth0", { "eth0 (queue 0)", "eth0 (queue 1)", "eth0 (queue 2)" } },
+	{ "bnx2x", "- 0 1", "eth0", { "eth0", "eth0-fp-0", "eth0-fp-1" } },
+	{ "gve", "0 1 -", "eth0", { "gve-ntfy-blk0@pci:0000:00:04.0", "gve-ntfy-blk1@pci:0000:00:04.0", "gve-mgmnt@pci:0000:00:04.0" } },
+	{ "a NIC whose name ends like a queue", "0 1", "enp3s0f1q2", { "enp3s0f1q2-TxRx-0", "enp3s0f1q2-TxRx-1" } },
+	{ "a NIC whose name is like a queue", "0 1", "tx0", { "tx0-0", "tx0-1" } },
+	{ "names that say nothing: in turn", "0 1 2", "eth0", { "strange:a", "strange:b", "strange:c" } },
+	{ "interrupts that nobody has requested: in turn", "0 1", "eth0", { "", "" } },
+};
+
+static void plant_text(const char *text, const char *fmt, ...)
+{
+	struct file file = { .text = text };
+	va_list args;
+	char *path;
+
+	va_start(args, fmt);
+	if (vasprintf(&path, fmt, args) < 0)
+		abort();
+	va_end(args);
+	file.path = path;
+	plant(&file);
+	free(path);
+}
+
+static void queues(size_t row)
+{
+	const char *nic = named[row].nic;
+	const struct nic *n;
+	struct machine m;
+	char *text = NULL;
+	size_t len, i, k;
+	bool good;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		abort();
+	plant_text("1", "/sys/class/net/%s/carrier", nic);
+	plant_text("1", "/sys/class/net/%s/type", nic);
+	for (i = 0; named[row].names[i]; i++) {
+		plant_text("msix", "/sys/class/net/%s/device/msi_irqs/%zu", nic, 24 + i);
+		plant_text("0", "/proc/irq/%zu/smp_affinity_list", 24 + i);
+		if (*named[row].names[i])
+			plant_text("/", "/proc/irq/%zu/%s", 24 + i, named[row].names[i]);
+	}
+	if (!machine_read(&m, NULL) || m.bond[0].n != 1)
+		abort();
+	n = m.bond[0].nic;
+	for (i = k = 0; named[row].names[i]; i++) {
+		if (k < n->n_irqs && n->irq[k].number == 24 + i)
+			fprintf(out, "%s%u", i ? " " : "", n->irq[k++].queue);
+		else
+			fprintf(out, "%s-", i ? " " : "");
+	}
+	fclose(out);
+	good = !strcmp(text, named[row].queues);
+	printf("%sok - doctor: queues of %s\n", good ? "" : "not ", named[row].what);
+	if (!good)
+		printf("#   found:    %s\n#   expected: %s\n", text, named[row].queues);
+	failed |= !good;
+	free(text);
+	machine_free(&m);
+	clear();
 }
 
 /* Has each check its fault? */
@@ -696,6 +988,7 @@ int main(void)
 {
 	const struct fault *f;
 	char *found, *expected;
+	size_t row;
 	bool good;
 
 	if (!mkdtemp(root))
@@ -714,6 +1007,8 @@ int main(void)
 		free(found);
 		free(expected);
 	}
+	for (row = 0; row < sizeof(named) / sizeof(named[0]); row++)
+		queues(row);
 	complete();
 	rmdir(root);
 	return failed;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a NIC's driver says of its offloads and rings: ethtool netlink.
+ * What a NIC's driver says of its offloads, rings and channels: ethtool netlink.
  */
 #include "ethtool.h"
 
@@ -89,6 +89,20 @@ static int rings_message(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+static int channels_message(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+	struct nic *nic = data;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) == ETHTOOL_A_CHANNELS_COMBINED_COUNT)
+			nic->combined = mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == ETHTOOL_A_CHANNELS_COMBINED_MAX)
+			nic->combined_max = mnl_attr_get_u32(attr);
+	}
+	return MNL_CB_OK;
+}
+
 static int ask(uint16_t family, uint8_t cmd, int header, struct nic *nic, mnl_cb_t fn)
 {
 	char buf[256];
@@ -112,7 +126,8 @@ bool ethtool_read(struct nic *nic)
 
 	if (!family || ask(family, ETHTOOL_MSG_FEATURES_GET, ETHTOOL_A_FEATURES_HEADER, nic, features_message))
 		return false;
-	/* Not every driver has rings to tell of. */
+	/* Not every driver has rings or channels to tell of. */
 	ask(family, ETHTOOL_MSG_RINGS_GET, ETHTOOL_A_RINGS_HEADER, nic, rings_message);
+	ask(family, ETHTOOL_MSG_CHANNELS_GET, ETHTOOL_A_CHANNELS_HEADER, nic, channels_message);
 	return nic->features_known;
 }

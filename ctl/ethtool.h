@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a NIC's driver says of its offloads and rings, as `ethtool -k` and -g show it.
+ * What a NIC's driver says of its offloads, rings and channels, as `ethtool -k`, -g and -l show it.
  */
 #ifndef FLOWPARCTL_ETHTOOL_H
 #define FLOWPARCTL_ETHTOOL_H
@@ -18,7 +18,7 @@ extern const struct feature_name {
 } feature_names[N_FEATURES];
 
 /**
- * ethtool_read() - fill in a NIC's offloads and rings
+ * ethtool_read() - fill in a NIC's offloads, rings and channels
  *
  * Return: false if this kernel does not tell.
  */

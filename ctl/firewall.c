@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
@@ -57,14 +58,14 @@ static const struct nlattr *find(const struct nlmsghdr *nlh, int type)
 	return NULL;
 }
 
-static bool chain_name(char *name, size_t size, const struct nlmsghdr *nlh, int table_type, int chain_type)
+static bool chain_name(char name[FW_NAME_MAX], const struct nlmsghdr *nlh, int table_type, int chain_type)
 {
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *table = find(nlh, table_type), *chain = find(nlh, chain_type);
 
 	if (!family_name(nfg->nfgen_family) || !table || !chain)
 		return false;
-	snprintf(name, size, "%s %s %s", family_name(nfg->nfgen_family), mnl_attr_get_str(table),
+	snprintf(name, FW_NAME_MAX, "%s %s %s", family_name(nfg->nfgen_family), mnl_attr_get_str(table),
 		 mnl_attr_get_str(chain));
 	return true;
 }
@@ -83,17 +84,19 @@ static int chain_message(const struct nlmsghdr *nlh, void *data)
 	struct fw_chain chain = { 0 };
 	uint32_t n;
 
-	if (!number || !chain_name(chain.name, sizeof(chain.name), nlh, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME))
+	if (!chain_name(chain.name, nlh, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME))
 		return MNL_CB_OK;
-	n = ntohl(mnl_attr_get_u32(number));
-	if (n >= sizeof(hooks) / sizeof(hooks[0]) || !hooks[n])
-		return MNL_CB_OK;
-	if (!tree_plain_name(chain.name)) {
-		fw->odd++;
-		return MNL_CB_OK;
+	if (number) {
+		n = ntohl(mnl_attr_get_u32(number));
+		if (n >= sizeof(hooks) / sizeof(hooks[0]) || !hooks[n])
+			return MNL_CB_OK;
+		if (!tree_plain_name(chain.name)) {
+			fw->odd++;
+			return MNL_CB_OK;
+		}
+		chain.hook = hooks[n];
+		chain.drops = policy && ntohl(mnl_attr_get_u32(policy)) == NF_DROP;
 	}
-	chain.hook = hooks[n];
-	chain.drops = policy && ntohl(mnl_attr_get_u32(policy)) == NF_DROP;
 	fw->chain = realloc(fw->chain, (fw->n + 1) * sizeof(*fw->chain));
 	if (!fw->chain)
 		abort();
@@ -101,8 +104,50 @@ static int chain_message(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+/* Chains by name: some machines have thousands, and as many jumps. */
+struct chain_index {
+	struct fw_chain **chain;
+	size_t n;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(struct fw_chain *const *)a)->name, (*(struct fw_chain *const *)b)->name);
+}
+
+static void index_init(struct chain_index *index, struct firewall *fw)
+{
+	size_t i;
+
+	index->n = fw->n;
+	index->chain = malloc((fw->n + 1) * sizeof(*index->chain));
+	if (!index->chain)
+		abort();
+	for (i = 0; i < fw->n; i++)
+		index->chain[i] = &fw->chain[i];
+	qsort(index->chain, index->n, sizeof(*index->chain), by_name);
+}
+
+static struct fw_chain *index_find(const struct chain_index *index, const char *name)
+{
+	size_t from = 0, to = index->n, at;
+	int order;
+
+	while (from < to) {
+		at = from + (to - from) / 2;
+		order = strcmp(name, index->chain[at]->name);
+		if (!order)
+			return index->chain[at];
+		if (order < 0)
+			to = at;
+		else
+			from = at + 1;
+	}
+	return NULL;
+}
+
 struct rules {
-	struct firewall *fw;
+	struct chain_index index;
 	unsigned int port;
 };
 
@@ -113,70 +158,286 @@ static uint32_t expr_u32(const struct nlattr *data, int type)
 	return attr ? ntohl(mnl_attr_get_u32(attr)) : UINT32_MAX;
 }
 
-/*
- * Is this "tcp dport PORT accept" (sport at output), with or without a counter and
- * the protocol asked for, and nothing else? Any further condition makes it maybe.
- */
-static bool accepts(const struct nlattr *expressions, unsigned int offset, unsigned int port)
+static void it_depends(struct fw_rule *rule)
 {
-	enum { NOTHING, PROTOCOL, PORT } loaded = NOTHING;
-	const struct nlattr *expr, *name, *data, *value;
-	bool port_matched = false;
+	rule->always[FW_TO] = rule->always[FW_FROM] = false;
+}
+
+/* A packet of this way meets a condition, or not. */
+static void decide(struct fw_rule *rule, enum fw_way way, bool met)
+{
+	rule->always[way] &= met;
+	rule->never[way] |= !met;
+}
+
+static bool compares(uint32_t op, unsigned int is, unsigned int with)
+{
+	switch (op) {
+	case NFT_CMP_EQ:  return is == with;
+	case NFT_CMP_NEQ: return is != with;
+	case NFT_CMP_LT:  return is < with;
+	case NFT_CMP_LTE: return is <= with;
+	case NFT_CMP_GT:  return is > with;
+	default:	  return is >= with;
+	}
+}
+
+/* What a register has, as far as it is the same for all packets of a service. */
+enum loaded { SOMETHING, PROTOCOL, PORT_FROM, PORT_TO };
+
+static enum loaded payload(const struct nlattr *data)
+{
+	uint32_t base = expr_u32(data, NFTA_PAYLOAD_BASE), offset = expr_u32(data, NFTA_PAYLOAD_OFFSET),
+		 len = expr_u32(data, NFTA_PAYLOAD_LEN);
+
+	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && len == 2 && offset <= 2)
+		return offset == 2 ? PORT_TO : offset ? SOMETHING : PORT_FROM;
+	/* of IPv4, since in table inet another rule's condition comes before */
+	return base == NFT_PAYLOAD_NETWORK_HEADER && len == 1 && offset == 9 ? PROTOCOL : SOMETHING;
+}
+
+static void compare(struct fw_rule *rule, const struct nlattr *data, enum loaded loaded, unsigned int port)
+{
+	const struct nlattr *value = netlink_nested(netlink_nested(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
+	uint32_t op = expr_u32(data, NFTA_CMP_OP);
+	size_t len = value ? mnl_attr_get_payload_len(value) : 0;
+
+	if (loaded == PROTOCOL && len == 1) {
+		decide(rule, FW_TO, compares(op, IPPROTO_TCP, mnl_attr_get_u8(value)));
+		decide(rule, FW_FROM, compares(op, IPPROTO_TCP, mnl_attr_get_u8(value)));
+	} else if (loaded == PORT_TO && len == 2) {
+		decide(rule, FW_TO, compares(op, port, ntohs(mnl_attr_get_u16(value))));
+		rule->always[FW_FROM] = false;
+	} else if (loaded == PORT_FROM && len == 2) {
+		decide(rule, FW_FROM, compares(op, port, ntohs(mnl_attr_get_u16(value))));
+		rule->always[FW_TO] = false;
+	} else {
+		it_depends(rule);
+	}
+}
+
+static void verdict(struct fw_rule *rule, const struct nlattr *data, const char *chain)
+{
+	const struct nlattr *value = netlink_nested(netlink_nested(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
+	const struct nlattr *target = netlink_nested(value, NFTA_VERDICT_CHAIN);
+	const char *end = strrchr(chain, ' ');
+
+	if (!value)		/* a number, for what comes after */
+		return;
+	switch ((int32_t)expr_u32(value, NFTA_VERDICT_CODE)) {
+	case NF_ACCEPT:
+		rule->verdict = FW_ACCEPT;
+		break;
+	case NF_DROP:
+		rule->verdict = FW_DROP;
+		break;
+	case NFT_RETURN:
+		rule->verdict = FW_RETURN;
+		break;
+	case NFT_JUMP:
+	case NFT_GOTO:
+		rule->verdict = (int32_t)expr_u32(value, NFTA_VERDICT_CODE) == NFT_JUMP ? FW_JUMP : FW_GOTO;
+		/* of the same table */
+		if (target && asprintf(&rule->target, "%.*s %s", (int)(end - chain), chain, mnl_attr_get_str(target)) < 0)
+			abort();
+		break;
+	}
+}
+
+/* Of what iptables-nft keeps as it was. */
+static bool asks_ct(const struct nlattr *match)
+{
+	const struct nlattr *name = netlink_nested(match, NFTA_MATCH_NAME);
+
+	return name && (!strncmp(mnl_attr_get_str(name), "conn", 4) || !strcmp(mnl_attr_get_str(name), "state"));
+}
+
+static bool is_target(const struct nlattr *target, const char *name)
+{
+	const struct nlattr *attr = netlink_nested(target, NFTA_TARGET_NAME);
+
+	return attr && !strcmp(mnl_attr_get_str(attr), name);
+}
+
+static void read_rule(struct fw_rule *rule, const struct nlattr *expressions, const char *chain, unsigned int port)
+{
+	const struct nlattr *expr, *name, *data;
+	enum loaded loaded = SOMETHING;
 	const char *what;
 
+	rule->always[FW_TO] = rule->always[FW_FROM] = true;
 	if (!expressions)
-		return false;
+		return;
 	mnl_attr_for_each_nested(expr, expressions) {
 		name = netlink_nested(expr, NFTA_EXPR_NAME);
 		data = netlink_nested(expr, NFTA_EXPR_DATA);
 		what = name ? mnl_attr_get_str(name) : "";
-		if (!strcmp(what, "counter"))
+		if (!strcmp(what, "counter") || !strcmp(what, "log") || !strcmp(what, "notrack"))
 			continue;
-		if (!strcmp(what, "meta") && expr_u32(data, NFTA_META_KEY) == NFT_META_L4PROTO) {
-			loaded = PROTOCOL;
-		} else if (!strcmp(what, "payload") && expr_u32(data, NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_TRANSPORT_HEADER &&
-			   expr_u32(data, NFTA_PAYLOAD_OFFSET) == offset && expr_u32(data, NFTA_PAYLOAD_LEN) == 2) {
-			loaded = PORT;
-		} else if (!strcmp(what, "cmp") && expr_u32(data, NFTA_CMP_OP) == NFT_CMP_EQ) {
-			value = netlink_nested(netlink_nested(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
-			if (loaded == PORT && value && mnl_attr_get_payload_len(value) == 2 &&
-			    ntohs(mnl_attr_get_u16(value)) == port)
-				port_matched = true;
-			else if (loaded != PROTOCOL || !value || *(const uint8_t *)mnl_attr_get_payload(value) != IPPROTO_TCP)
-				return false;
-			loaded = NOTHING;
+		if (!strcmp(what, "meta")) {
+			loaded = expr_u32(data, NFTA_META_KEY) == NFT_META_L4PROTO ? PROTOCOL : SOMETHING;
+		} else if (!strcmp(what, "payload")) {
+			loaded = payload(data);
+		} else if (!strcmp(what, "cmp")) {
+			compare(rule, data, loaded, port);
+			loaded = SOMETHING;
 		} else if (!strcmp(what, "immediate")) {
-			value = netlink_nested(netlink_nested(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
-			return port_matched && value && expr_u32(value, NFTA_VERDICT_CODE) == NF_ACCEPT;
+			verdict(rule, data, chain);
+			loaded = SOMETHING;
+		} else if (!strcmp(what, "reject") || (!strcmp(what, "target") && is_target(data, "REJECT"))) {
+			rule->verdict = FW_DROP;
 		} else {
-			return false;
+			rule->asks_ct |= !strcmp(what, "ct") || (!strcmp(what, "match") && asks_ct(data));
+			loaded = SOMETHING;
+			it_depends(rule);
 		}
 	}
-	return false;
 }
 
 static int rule_message(const struct nlmsghdr *nlh, void *data)
 {
 	const struct rules *r = data;
 	struct fw_chain *chain;
-	char name[128];
+	char name[FW_NAME_MAX];
+	struct fw_rule *rule;
+
+	if (!chain_name(name, nlh, NFTA_RULE_TABLE, NFTA_RULE_CHAIN))
+		return MNL_CB_OK;
+	chain = index_find(&r->index, name);
+	if (!chain)
+		return MNL_CB_OK;
+	chain->rule = realloc(chain->rule, (chain->n_rules + 1) * sizeof(*chain->rule));
+	if (!chain->rule)
+		abort();
+	rule = memset(&chain->rule[chain->n_rules++], 0, sizeof(*rule));
+	read_rule(rule, find(nlh, NFTA_RULE_EXPRESSIONS), chain->name, r->port);
+	return MNL_CB_OK;
+}
+
+/* --- from chain to chain ------------------------------------------------------------------- */
+
+/* The kernel's NFT_JUMP_STACK_SIZE */
+#define DEEPEST	16
+
+struct step {
+	const struct fw_chain *chain;
+	bool sure;		/* each packet comes there */
+};
+
+/* A packet's way from a base chain. */
+struct walk {
+	const struct chain_index *index;
+	struct fw_chain *base;
+	enum fw_way way;
+	struct step *step;	/* the chains that it has come to */
+	size_t n;
+	unsigned int depth;
+};
+
+static struct step *step_to(struct walk *w, const struct fw_chain *chain)
+{
 	size_t i;
 
-	if (!chain_name(name, sizeof(name), nlh, NFTA_RULE_TABLE, NFTA_RULE_CHAIN))
-		return MNL_CB_OK;
-	for (i = 0; i < r->fw->n; i++) {
-		chain = &r->fw->chain[i];
-		if (strcmp(chain->name, name))
+	for (i = 0; i < w->n; i++)
+		if (w->step[i].chain == chain)
+			return &w->step[i];
+	w->step = realloc(w->step, (w->n + 1) * sizeof(*w->step));
+	if (!w->step)
+		abort();
+	w->step[w->n] = (struct step){ .chain = chain };
+	return &w->step[w->n++];
+}
+
+static bool walk(struct walk *w, const struct fw_chain *chain, bool sure, bool count);
+
+/* A chain counts once, and is gone through a second time if only then each packet comes to it. */
+static bool go_on(struct walk *w, const struct fw_rule *rule, bool sure)
+{
+	const struct fw_chain *to = rule->target ? index_find(w->index, rule->target) : NULL;
+	size_t known = w->n;
+	struct step *step;
+	bool over, again;
+
+	if (!to || rule->never[w->way] || w->depth == DEEPEST)
+		return false;
+	step = step_to(w, to);
+	again = w->n == known;
+	if (again && (step->sure || !sure))
+		return false;
+	step->sure = sure;
+	w->depth++;
+	over = walk(w, to, sure, !again);
+	w->depth--;
+	return over;
+}
+
+/* Return: is it known what becomes of each packet? Else they go on in the chain before. */
+static bool walk(struct walk *w, const struct fw_chain *chain, bool sure, bool count)
+{
+	const struct fw_rule *rule;
+
+	for (rule = chain->rule; rule < chain->rule + chain->n_rules; rule++) {
+		bool met = rule->always[w->way];
+
+		if (count) {
+			w->base->compared++;
+			w->base->goes_on |= chain != w->base;
+			w->base->at_most |= !sure;
+		}
+		if (go_on(w, rule, sure && met))
+			return true;
+		if (!met || rule->verdict == FW_NEXT || rule->verdict == FW_JUMP)
 			continue;
-		chain->rules++;
-		if (chain->accepted)
-			break;
-		chain->compared++;
-		chain->accepted = accepts(find(nlh, NFTA_RULE_EXPRESSIONS), strcmp(chain->hook, "output") ? 2 : 0,
-					  r->port);
-		break;
+		w->base->accepted |= sure && rule->verdict == FW_ACCEPT;
+		return sure && (rule->verdict == FW_ACCEPT || rule->verdict == FW_DROP);
 	}
-	return MNL_CB_OK;
+	return false;
+}
+
+/* Does any rule ask connection tracking, of packets of another port or state too? */
+static bool any_asks_ct(struct walk *w, const struct fw_chain *chain)
+{
+	const struct fw_rule *rule;
+	const struct fw_chain *to;
+	size_t known;
+	bool asks = false;
+
+	for (rule = chain->rule; !asks && rule < chain->rule + chain->n_rules; rule++) {
+		asks = rule->asks_ct;
+		to = rule->target && w->depth < DEEPEST ? index_find(w->index, rule->target) : NULL;
+		known = w->n;
+		if (!to || asks || (step_to(w, to), w->n == known))
+			continue;
+		w->depth++;
+		asks = any_asks_ct(w, to);
+		w->depth--;
+	}
+	return asks;
+}
+
+void firewall_follow(struct firewall *fw)
+{
+	struct chain_index index;
+	struct fw_chain *base;
+	size_t i;
+
+	index_init(&index, fw);
+	for (i = 0; i < fw->n; i++) {
+		struct walk w = { .index = &index };
+
+		base = &fw->chain[i];
+		if (!base->hook)
+			continue;
+		w.base = base;
+		w.way = strcmp(base->hook, "output") ? FW_TO : FW_FROM;
+		step_to(&w, base)->sure = true;
+		walk(&w, base, true, true);
+		w.n = 0;
+		step_to(&w, base);
+		base->asks_ct = any_asks_ct(&w, base);
+		free(w.step);
+	}
+	free(index.chain);
 }
 
 /* Is it in the kernel, as a module or built in? Asking a subsystem would load it. */
@@ -197,7 +458,7 @@ static bool kernel_has(const char *module, const char *symbol)
 
 void firewall_read(struct firewall *fw, unsigned int port)
 {
-	struct rules r = { .fw = fw, .port = port };
+	struct rules r = { .port = port };
 	char buf[256], line[32];
 
 	memset(fw, 0, sizeof(*fw));
@@ -206,15 +467,26 @@ void firewall_read(struct firewall *fw, unsigned int port)
 	if (kernel_has("nf_tables", "nft_do_chain")) {
 		fw->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN),
 				      chain_message, fw);
+		index_init(&r.index, fw);
 		if (!fw->err)
 			fw->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE),
 					      rule_message, &r);
+		free(r.index.chain);
+		if (!fw->err)
+			firewall_follow(fw);
 	}
 	fw->known = !fw->err;
 }
 
 void firewall_free(struct firewall *fw)
 {
+	size_t i, k;
+
+	for (i = 0; i < fw->n; i++) {
+		for (k = 0; k < fw->chain[i].n_rules; k++)
+			free(fw->chain[i].rule[k].target);
+		free(fw->chain[i].rule);
+	}
 	free(fw->chain);
 	memset(fw, 0, sizeof(*fw));
 }

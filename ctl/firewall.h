@@ -11,15 +11,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An nftables base chain on the way of what comes in or is answered. */
+/* A table's family and name and a chain's, each as long as the kernel lets it be. */
+#define FW_NAME_MAX	528
+
+/* Which way a packet of the service goes: to its port, or from it. */
+enum fw_way { FW_TO, FW_FROM, FW_WAYS };
+
+/* What becomes of a packet that meets all conditions of a rule. */
+enum fw_verdict { FW_NEXT, FW_ACCEPT, FW_DROP, FW_RETURN, FW_JUMP, FW_GOTO };
+
+struct fw_rule {
+	enum fw_verdict verdict;
+	char *target;		/* of a jump or goto, as chains are named; else NULL */
+	/* Does each packet of the service, or none, meet its conditions? Neither: it depends. */
+	bool always[FW_WAYS], never[FW_WAYS];
+	bool asks_ct;		/* what connection tracking knows */
+};
+
+/* An nftables chain: a base chain on the way of what comes in or is answered, or another. */
 struct fw_chain {
-	char name[128];		/* "inet filter input" */
-	const char *hook;	/* "prerouting", "input" or "output" */
+	char name[FW_NAME_MAX];	/* "inet filter input" */
+	const char *hook;	/* "prerouting", "input" or "output"; NULL: only jumped to */
 	bool drops;		/* by its policy */
-	size_t rules;
+	struct fw_rule *rule;
+	size_t n_rules;
+
+	/* Of a base chain, by firewall_follow(): with the chains that it goes on to. */
 	/* Rules until the first that accepts the port looked for; all if none does. */
 	size_t compared;
 	bool accepted;
+	bool goes_on;		/* some of them in other chains */
+	bool at_most;		/* ... that not every packet goes to */
+	bool asks_ct;		/* some rule does */
 };
 
 struct firewall {
@@ -35,6 +58,9 @@ struct firewall {
 /* The chains, as packets to (input) or from (output) TCP port @port see them. */
 void firewall_read(struct firewall *fw, unsigned int port);
 void firewall_free(struct firewall *fw);
+
+/* What follows from the rules, for each base chain; firewall_read() has done it. */
+void firewall_follow(struct firewall *fw);
 
 struct conntrack {
 	bool known;

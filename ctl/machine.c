@@ -34,30 +34,49 @@ void cpulist_add(struct cpulist *list, unsigned int cpu)
 
 /* --- interrupts ------------------------------------------------------------------- */
 
+static bool number_at(const char *digits, unsigned int *number)
+{
+	if (!isdigit((unsigned char)*digits))
+		return false;
+	*number = (unsigned int)strtoul(digits, NULL, 10);
+	return true;
+}
+
 /*
  * The queue that an interrupt serves, by the names that drivers give: virtio0-input.3,
- * eth0-TxRx-3, eth0-rx-3, mlx5_comp3@pci. Return: false if it names none.
+ * eth0-TxRx-3, eth0-rx-3, eth0-fp-3, mlx5_comp3@pci, mlx4-3@pci, eth0-3, "eth0 (queue 3)",
+ * gve-ntfy-blk3@pci. setup-flowpar.sh goes by the same (irq_queue in setting.sh).
+ * Return: false if it names none.
  */
-static bool queue_of(const char *name, unsigned int *queue)
+static bool queue_of(const struct nic *nic, const struct irq *irq, unsigned int *queue)
 {
-	static const char *const words[] = { "input", "output", "rx", "tx", "comp", "queue", "q" };
-	const char *p, *digits;
-	size_t i, len;
+	static const char *const words[] = {
+		"input", "output", "rx", "tx", "comp", "completion", "queue", "ring", "blk", "fp", "q",
+	};
+	const char *own = strstr(irq->name, nic->name), *p, *digits;
+	char name[sizeof(irq->name)];
+	size_t i;
 
+	/* enp3s0f1q2 is no queue 2 */
+	if (own)
+		snprintf(name, sizeof(name), "%.*s%s", (int)(own - irq->name), irq->name, own + strlen(nic->name));
+	else
+		strcpy(name, irq->name);
 	for (p = name; *p; p++)
 		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-			len = strlen(words[i]);
-			if (strncasecmp(p, words[i], len))
+			if (strncasecmp(p, words[i], strlen(words[i])))
 				continue;
-			digits = p + len;
-			if (*digits && strchr("-._", *digits))
+			digits = p + strlen(words[i]);
+			if (*digits && strchr("-._ ", *digits))
 				digits++;
-			if (!isdigit((unsigned char)*digits))
-				continue;
-			*queue = (unsigned int)strtoul(digits, NULL, 10);
-			return true;
+			if (number_at(digits, queue))
+				return true;
 		}
-	return false;
+	p = name + (strncmp(name, "mlx4", 4) ? 0 : 4);
+	if (*p++ != '-')
+		return false;
+	digits = p + strspn(p, "0123456789");
+	return (!*digits || *digits == '@') && number_at(p, queue);
 }
 
 static void irq_name(struct irq *irq)
@@ -126,14 +145,18 @@ static void nic_irqs(struct nic *nic)
 		nic->irq[nic->n_irqs++] = *irq;
 	}
 	free(irq);
+	for (i = 0; i < nic->n_irqs; i++)
+		any_queue |= queue_of(nic, &nic->irq[i], &nic->irq[i].queue);
+	if (!any_queue) {	/* in turn, or all would belong on one core */
+		for (i = 0; i < nic->n_irqs; i++)
+			nic->irq[i].queue = (unsigned int)i;
+		return;
+	}
 	/* Those for configuration and errors bring no packets. */
 	for (i = 0; i < nic->n_irqs; i++)
-		any_queue |= queue_of(nic->irq[i].name, &nic->irq[i].queue);
-	for (i = 0; any_queue && i < nic->n_irqs; i++)
-		if (queue_of(nic->irq[i].name, &nic->irq[i].queue))
+		if (queue_of(nic, &nic->irq[i], &nic->irq[i].queue))
 			nic->irq[to++] = nic->irq[i];
-	if (any_queue)
-		nic->n_irqs = to;
+	nic->n_irqs = to;
 }
 
 /* --- NICs and bonds ----------------------------------------------------------------- */
@@ -171,7 +194,8 @@ static void first_word(char *line)
 	line[strcspn(line, " ")] = '\0';
 }
 
-static bool bond_read(struct machine *m, const char *name)
+/* @asked: somebody named it; else one without slaves, as loading bonding makes, is passed over. */
+static bool bond_read(struct machine *m, const char *name, bool asked)
 {
 	char *slaves, *next, *slave;
 	struct lag *b;
@@ -181,6 +205,11 @@ static bool bond_read(struct machine *m, const char *name)
 		return false;
 	if (!tree_plain_name(name)) {
 		m->odd++;
+		return true;
+	}
+	slaves = tree_text("/sys/class/net/%s/bonding/slaves", name);
+	if (!asked && slaves && !slaves[strspn(slaves, " \n")]) {
+		free(slaves);
 		return true;
 	}
 	m->bond = grown(m->bond, m->n, sizeof(*m->bond));
@@ -196,7 +225,6 @@ static bool bond_read(struct machine *m, const char *name)
 	tree_line(b->partner, sizeof(b->partner), "/sys/class/net/%s/bonding/ad_partner_mac", name);
 	if (!tree_number(&b->aggregator, "/sys/class/net/%s/bonding/ad_aggregator", name))
 		b->aggregator = -1;
-	slaves = tree_text("/sys/class/net/%s/bonding/slaves", name);
 	next = slaves;
 	while (next && (slave = strsep(&next, " \n"))) {
 		if (!*slave)
@@ -258,13 +286,13 @@ bool machine_read(struct machine *m, const char *only)
 	memset(m, 0, sizeof(*m));
 	tree_cpus(&m->online, "/sys/devices/system/cpu/online");
 	if (only) {
-		good = bond_read(m, only);
+		good = bond_read(m, only, true);
 	} else {
 		names = tree_text("/sys/class/net/bonding_masters");
 		next = names;
 		while (next && (name = strsep(&next, " \n")))
 			if (*name)
-				bond_read(m, name);
+				bond_read(m, name, false);
 		free(names);
 	}
 	if (!m->n && good)

@@ -51,6 +51,7 @@ struct nic {
 	bool features_known;
 	unsigned int off;	/* enum feature, bits: could be on, but is off */
 	unsigned int rx_ring, rx_ring_max;	/* 0: unknown */
+	unsigned int combined, combined_max;	/* channels both ways; 0: none, or unknown */
 };
 
 /* A bond (bonds.h has what some count). */
@@ -71,6 +72,7 @@ struct lag {
 struct steered {
 	char name[64];		/* "tcp *:80" */
 	const char *listen;	/* "nat" or "bpf" */
+	int family;		/* AF_INET or AF_INET6; AF_UNSPEC: whatever its listeners have */
 	unsigned int port, base_port, stride, per_core;
 	struct cpulist cpus;
 	/* Counted in the interval, per rank; NULL: unknown. */
@@ -106,7 +108,7 @@ struct machine {
 
 /**
  * machine_read() - read everything but what is counted
- * @bond: only this one; NULL: all that there are, or the NICs if there is none
+ * @bond: only this one; NULL: all that have slaves, or the NICs if there is none
  *
  * Return: false if @bond is none. Free with machine_free() in any case.
  */

@@ -20,6 +20,7 @@ struct tcp_line {
 	unsigned int port, state;
 	unsigned long inode;
 	bool loopback;
+	bool any, mapped;	/* IPv6: [::], ::ffff:0:0/96 */
 };
 
 typedef void (*tcp_line_fn)(const struct tcp_line *line, void *data);
@@ -46,6 +47,8 @@ static bool tcp_lines(tcp_line_fn fn, void *data)
 			/* 127.0.0.0/8 and ::1, as words in host byte order */
 			t.loopback = i ? !strcmp(address, "00000000000000000000000001000000") :
 					 !strcmp(address + 6, "7F");
+			t.any = i && !strcmp(address, "00000000000000000000000000000000");
+			t.mapped = i && !strncmp(address, "0000000000000000FFFF0000", 24);
 			fn(&t, data);
 		}
 		free(text);
@@ -70,6 +73,8 @@ static void collect(const struct tcp_line *t, void *data)
 		abort();
 	s->listening[s->n_listening++] = (struct listening){
 		.port = t->port, .family = t->family, .inode = t->inode,
+		.ipv4 = t->family == AF_INET || t->any || t->mapped,
+		.ipv6 = t->family == AF_INET6 && !t->mapped,
 	};
 }
 

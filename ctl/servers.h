@@ -15,6 +15,7 @@
 struct listening {
 	unsigned int port;
 	int family;
+	bool ipv4, ipv6;	/* serves clients that come by it; of [::] nobody tells if it is IPv6 only */
 	unsigned long inode;
 	unsigned int holders;	/* processes that have it open, as far as we may see */
 };

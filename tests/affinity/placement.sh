@@ -114,7 +114,7 @@ CPUSET_FILE=''
 placement_cpuset
 same 'the cpuset is named by its file' "0-2 $SYS/fs/cgroup/system.slice/cpuset.cpus.effective" "$REPLY $CPUSET_FILE"
 
-# The queues of interrupts, by the names in /proc/interrupts.
+# The queues of interrupts, by the names in /proc/interrupts (ctl/doctor_test.c has the same).
 nic_irqs() { IRQS=("${!names[@]}"); }
 irq_name() { REPLY=${names[$1]}; }
 queues() {	# queues WANT TEXT NIC NAME...
@@ -131,7 +131,10 @@ queues '0 0 1' mlx5 eth0 mlx5_async0@pci:0000:03:00.0 mlx5_comp0@pci:0000:03:00.
 queues '0 1' mlx4 eth0 mlx4-0@0000:03:00.0 mlx4-1@0000:03:00.0
 queues '0 1' sfc eth0 eth0-0 eth0-1
 queues '0 1 2' cxgb4 eth0 'eth0 (queue 0)' 'eth0 (queue 1)' 'eth0 (queue 2)'
+queues '0 0 1' bnx2x eth0 eth0 eth0-fp-0 eth0-fp-1
+queues '0 1 0' gve eth0 gve-ntfy-blk0@pci:0000:00:04.0 gve-ntfy-blk1@pci:0000:00:04.0 gve-mgmnt@pci:0000:00:04.0
 queues '0 1' 'a name that ends like a queue' enp3s0f1q2 enp3s0f1q2-TxRx-0 enp3s0f1q2-TxRx-1
+queues '0 1' 'a name that is like a queue' tx0 tx0-0 tx0-1
 queues '0 1 2' 'names that say nothing: in turn' eth0 strange:a strange:b strange:c
 queues '0 1' 'interrupts that nobody has requested: in turn' eth0 '' ''
 finish

@@ -182,7 +182,7 @@ ephemeral per-core ports"
 firewall() {
 	local k
 	load 0 1
-	nft 'table inet filter { chain input { type filter hook input priority filter; policy accept; ct state established accept; }; }'
+	nft 'table inet filter { chain input { type filter hook input priority filter; policy accept; ct state established accept; }; chain forward { type filter hook forward priority filter; ct state established accept; }; }'
 	for ((k = 0; k < 40; k++)); do
 		echo "insert rule inet filter input tcp dport $((9000 + k)) drop"
 	done | nft -f -
@@ -192,6 +192,10 @@ firewall() {
 firewall firewall" "$(found)"
 	says conntrack '^conntrack: tracks the service: [1-9][0-9]* of its flows in 3.0 s, [0-9]+ entries in all$'
 	says firewall '^firewall: a packet of port 8000 is compared with 41 rules of chain inet filter input$'
+	same "... no command, since a rule goes by what is tracked" null "$(jq -c '.findings[] | select(.check == "conntrack").command' "$LAB_OUT/found.json")"
+	nft delete rule inet filter input handle "$(nft -a list chain inet filter input | sed -n 's/.*ct state established accept # handle //p')"
+	diagnose --interval 3
+	check "... but one where none on the service's way does" eval 'remedies | grep -q notrack'
 	mended "the firewall is mended"
 	nft flush ruleset
 

@@ -108,7 +108,7 @@ for cmd in "" "service add" "service del" "service list" stats top monitor run c
 	[[ -z $cmd ]] || same "... the manual page has its options" "" "$(undocumented "$cmd")"
 done
 same "the manual page has all that doctor checks, in its order" \
-	"$(sed -n 's/^\t{ "\([a-z-]*\)", [A-Z]*, check_.*/\1/p' "$repo/ctl/doctor.c")" \
+	"$(sed -n 's/^\t{ "\([a-z0-9-]*\)", [A-Z]*, check_.*/\1/p' "$repo/ctl/doctor.c")" \
 	"$(sed -n '/^\.Ss doctor$/,/^\.Sh /p' "$manual" | sed -n '/^\.Bl -tag -width "shared-listener"$/,/^\.El$/s/^\.It //p' | sed 's/ , /\n/')"
 check_fails "help that cannot be written is a failure" 1 'stdout: cannot be written: No space' \
 	bash -c "'$ctl' --help > /dev/full"
