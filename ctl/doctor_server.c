@@ -113,6 +113,21 @@ static void not_listened(const struct doctor *d, const struct steered *s, bool i
 	}
 }
 
+/* Can anybody from elsewhere come by IPv6? Not to addresses of a link or of the host alone. */
+static bool has_ipv6(void)
+{
+	char *text = tree_text("/proc/net/if_inet6"), *line, *rest;
+	unsigned int scope;
+	bool has = false;
+
+	if (!text)
+		return false;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		has |= sscanf(line, "%*s %*x %*x %x", &scope) == 1 && !scope;
+	free(text);
+	return has;
+}
+
 /* Whoever comes by IPv4, most clients, is served. */
 void check_ipv4_only(struct doctor *d)
 {
@@ -120,6 +135,8 @@ void check_ipv4_only(struct doctor *d)
 	struct cpulist missing;
 	char *cpus;
 
+	if (!has_ipv6())
+		return;
 	for_each_steered(s, d) {
 		not_listened(d, s, true, &missing);
 		if (!missing.n)

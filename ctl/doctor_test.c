@@ -64,6 +64,9 @@ struct file {
 #define LISTEN6(address, port, inode) \
 	"   0: " address ":" port " " ANY6 ":0000 0A 00000000:00000000 00:00000000 00000000     0        0 " inode " 1 0 100 0 0 10 0\n"
 
+#define IF_INET6(begin, scope, name) \
+	begin "0000000000000000000000000001 02 40 " scope " 80    " name "\n"
+
 #define SOFTNET(cpu, processed, dropped, squeezed) \
 	processed " " dropped " " squeezed " 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 0000000" cpu "\n"
 
@@ -108,6 +111,7 @@ static const struct file healthy[] = {
 	{ "/proc/100/cmdline", NULL },
 	{ "/proc/net/tcp", "  sl  local_address\n" LISTEN("1F40", "300") LISTEN("1F48", "301") },
 	{ "/proc/net/tcp6", NULL },
+	{ "/proc/net/if_inet6", NULL },
 	{ "/proc/net/softnet_stat", SOFTNET("0", "00000100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") },
 	{ "/proc/net/netstat", NETSTAT("5", "2") },
 	{ "/proc/net/snmp", SNMP("100") },
@@ -607,8 +611,11 @@ static const struct fault faults[] = {
 	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") }, { "/proc/net/tcp6", LISTEN6(MAPPED, "1F48", "301") } } },
 	{ NULL, "services of both with sockets for both", .tweak = both,
 	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } } },
-	{ "ipv4-only", "services of both with a server of IPv4", .tweak = both,
-	  .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") } },
+	{ NULL, "services of both with a server of IPv4, and no address of IPv6 but the link's", .tweak = both,
+	  .file = { { "/proc/net/if_inet6", IF_INET6("fe80", "20", "eth0") IF_INET6("0000", "10", "  lo") } } },
+	{ "ipv4-only", "... and with one", .tweak = both,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") },
+		    { "/proc/net/if_inet6", IF_INET6("fe80", "20", "eth0") IF_INET6("2001", "00", "bond0") } },
 	  .expected = "tcp [::]:80: who listens for 1 of 2 cores (CPU 1, from port 8008 on) does so for IPv4 only: IPv6 is refused there | - | let the server listen on [::] too, at the same ports" },
 	{ "accept-queue", "accept queues that overflow",
 	  .later = { { "/proc/net/netstat", NETSTAT("17", "2") } },
