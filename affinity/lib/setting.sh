@@ -163,8 +163,10 @@ get_option() {
 
 set_option() {
 	put "$2" "/sys/class/net/${1%/*}/bonding/${1#*/}" && return
-	[[ $2 != cpu-bound ]] ||
-		die "${1%/*}: the loaded bonding module refuses policy cpu-bound with \"$PUT_SAID\"; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
+	[[ $2 != cpu-bound ]] || {
+		policy_remedy
+		die "${1%/*}: the loaded bonding module refuses policy cpu-bound with \"$PUT_SAID\"; $REPLY, or give --policy layer3+4"
+	}
 	die "${1%/*}: the kernel refuses $2 for ${1#*/} with \"$PUT_SAID\"; see dmesg for its reason"
 }
 
