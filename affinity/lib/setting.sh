@@ -391,12 +391,14 @@ set_channels() {
 
 # --- the service --------------------------------------------------------------
 
-# flowparctl_path: FLOWPARCTL if that is set, else beside this script, else PATH's
+# flowparctl_path: FLOWPARCTL if that is set, else beside this script as built or installed, else PATH's
 flowparctl_path() {
 	if [[ ${FLOWPARCTL:-} ]]; then
 		command -v "$FLOWPARCTL"
 	elif [[ -x $HERE/../out/bin/flowparctl ]]; then
 		realpath "$HERE/../out/bin/flowparctl"
+	elif [[ $HERE == */share/flowpar/affinity && -x ${HERE%/share/*}/sbin/flowparctl ]]; then
+		echo "${HERE%/share/*}/sbin/flowparctl"
 	else
 		command -v flowparctl
 	fi
