@@ -229,7 +229,7 @@ policy_on_disk() {
 
 policy_remedy() {	# of a bonding that does not know cpu-bound, whatever is on disk
 	module_remedy
-	! policy_on_disk || REPLY="get the one on disk, which does, with 'modprobe -r bonding' once no bond is left, or reboot"
+	! policy_on_disk || REPLY="get the one on disk, which knows it, with 'modprobe -r bonding' once no bond is left, or reboot"
 }
 
 module_remedy() {	# of a module of ours that is not there

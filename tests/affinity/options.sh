@@ -107,7 +107,7 @@ remedy() {	# remedy PARAMETER-ON-DISK [COMMAND-THAT-IS-THERE]
 }
 same 'neither the policy nor flowpar-dkms: both ways to it' 'apt-get install flowpar-dkms, or boot the patched kernel' "$(remedy layer3+4)"
 same 'flowpar-dkms is there: it knows what is missing' "run 'flowpar-dkms status', which says what is missing" "$(remedy layer3+4 flowpar-dkms)"
-same 'the right one on disk: that is to be loaded' "get the one on disk, which does, with 'modprobe -r bonding' once no bond is left, or reboot" \
+same 'the right one on disk: that is to be loaded' "get the one on disk, which knows it, with 'modprobe -r bonding' once no bond is left, or reboot" \
 	"$(remedy 'xmit_hash_policy: cpu-bound' flowpar-dkms)"
 
 # The forms of a set of CPUs.

@@ -131,7 +131,7 @@ server() {
 		# The same module loaded already, and the right one on disk: only trying tells.
 		damage; insmod "$(modinfo -F filename bonding)" max_bonds=0; umount "$modules"
 		tries=yes wrong : 'rmmod bonding' \
-			'a loaded bonding without the policy' 'bond0: the loaded bonding module refuses policy cpu-bound .*; get the one on disk, which does, .*or reboot' setup up "${up[@]}"
+			'a loaded bonding without the policy' 'bond0: the loaded bonding module refuses policy cpu-bound .*; get the one on disk, which knows it, .*or reboot' setup up "${up[@]}"
 		wrong 'modprobe nf_flowpar; flowparctl service add --port 80 --base-port 9000 --cpus 0' 'flowparctl service del --port 80' \
 			'a port that nf_flowpar serves' "port 80: nf_flowpar serves it already; remove" setup up "${up[@]}"
 	fi
