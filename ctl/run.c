@@ -347,7 +347,7 @@ static bool find_preload(void)
 	}
 	snprintf(path, sizeof(path), "%s/lib/flowpar/reuseport.so", self);
 	if (access(path, R_OK)) {
-		report(path, "%s; it comes with flowparctl: install it there or run make ctl", strerror(errno));
+		report(path, "%s; it comes with flowparctl: install package flowpar anew, or run make ctl in its source", strerror(errno));
 		return false;
 	}
 	if (strpbrk(path, " :")) {

@@ -39,7 +39,7 @@ check_tools() {
 	check_tool flock util-linux
 	[[ $LISTEN != nft || ! $PORT ]] || check_tool nft nftables
 	[[ $LISTEN == nft || ! $PORT || $FLOWPARCTL ]] ||
-		die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; build it with make -C ctl, or set FLOWPARCTL"
+		die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; install package flowpar, run make ctl in its source, or set FLOWPARCTL"
 }
 
 check_nics() {
@@ -202,22 +202,39 @@ check_kernel() {
 		warn "nf_flowpar: no such module for kernel $RELEASE; port $PORT is served by --listen nft instead, at the price of connection tracking"
 	if [[ $PORT && $LISTEN == nat ]]; then
 		module_known nf_flowpar ||
-			die "nf_flowpar: no such module for kernel $RELEASE; build it with make -C /lib/modules/$RELEASE/build M=\$PWD modules modules_install, or give --listen nft"
+			{ module_remedy; die "nf_flowpar: no such module for kernel $RELEASE; $REPLY, or give --listen nft"; }
 	fi
 }
 
 # policy_known: does bonding know cpu-bound? If not, why and what to do goes into REPLY.
 policy_known() {
-	local parameters
+	local which="this module for kernel $RELEASE"
 	get_module bonding
 	if [[ $REPLY == loaded && -r /proc/kallsyms ]]; then
-		REPLY="bonding: the loaded module knows no policy cpu-bound; load the patched one (see kernel-patches/)"
-		grep -qw bond_cpu_bound_prepare /proc/kallsyms
-		return
+		! grep -qw bond_cpu_bound_prepare /proc/kallsyms || return 0
+		which='the loaded module'
+	else
+		! policy_on_disk || return 0
 	fi
+	policy_remedy
+	REPLY="bonding: $which knows no policy cpu-bound; $REPLY"
+	return 1
+}
+
+policy_on_disk() {
+	local parameters
 	parameters=$(modinfo -F parm bonding 2>/dev/null) || true
-	REPLY="bonding: this module for kernel $RELEASE knows no policy cpu-bound; boot the patched kernel (see kernel-patches/)"
 	[[ $parameters == *cpu-bound* ]]
+}
+
+policy_remedy() {	# of a bonding that does not know cpu-bound, whatever is on disk
+	module_remedy
+	! policy_on_disk || REPLY="get the one on disk, which knows it, with 'modprobe -r bonding' once no bond is left, or reboot"
+}
+
+module_remedy() {	# of a module of ours that is not there
+	REPLY='apt-get install flowpar-dkms, or boot the patched kernel'
+	! command -v flowpar-dkms > /dev/null || REPLY="run 'flowpar-dkms status', which says what is missing"
 }
 
 # Nobody asked for a policy: the best there is, said in check_kernel if it is the next best.

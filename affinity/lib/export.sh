@@ -28,7 +28,10 @@ export_file() {
 	fi
 	local path=$EXPORT_TO$1 dir
 	[[ ! -e $path ]] || { [[ $1 == */flowpar.conf ]] && export_sets_nothing "$path"; } ||
-		die "$path: already exists; remove it, or give --to another directory"
+		case $1 in
+		*/flowpar.conf)	die "$path: already exists, and up reads it; give --to another directory, or move it and name it with --config" ;;
+		*)	die "$path: already exists; remove it, or give --to another directory" ;;
+		esac
 	if [[ $EXPORT_LOOK ]]; then
 		cat > /dev/null
 		dir=${path%/*}

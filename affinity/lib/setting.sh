@@ -163,8 +163,10 @@ get_option() {
 
 set_option() {
 	put "$2" "/sys/class/net/${1%/*}/bonding/${1#*/}" && return
-	[[ $2 != cpu-bound ]] ||
-		die "${1%/*}: the loaded bonding module refuses policy cpu-bound with \"$PUT_SAID\"; boot the patched kernel (see kernel-patches/), or give --policy layer3+4"
+	[[ $2 != cpu-bound ]] || {
+		policy_remedy
+		die "${1%/*}: the loaded bonding module refuses policy cpu-bound with \"$PUT_SAID\"; $REPLY, or give --policy layer3+4"
+	}
 	die "${1%/*}: the kernel refuses $2 for ${1#*/} with \"$PUT_SAID\"; see dmesg for its reason"
 }
 
@@ -389,12 +391,14 @@ set_channels() {
 
 # --- the service --------------------------------------------------------------
 
-# flowparctl_path: FLOWPARCTL if that is set, else beside this script, else PATH's
+# flowparctl_path: FLOWPARCTL if that is set, else beside this script as built or installed, else PATH's
 flowparctl_path() {
 	if [[ ${FLOWPARCTL:-} ]]; then
 		command -v "$FLOWPARCTL"
 	elif [[ -x $HERE/../out/bin/flowparctl ]]; then
 		realpath "$HERE/../out/bin/flowparctl"
+	elif [[ $HERE == */share/flowpar/affinity && -x ${HERE%/share/*}/sbin/flowparctl ]]; then
+		echo "${HERE%/share/*}/sbin/flowparctl"
 	else
 		command -v flowparctl
 	fi

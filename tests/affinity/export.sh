@@ -46,9 +46,12 @@ check '... and keeps its words' grep -qF -f <(head -n 3 "$repo/configs/flowpar.c
 check_fails '... up takes what it has now' 1 '^setup-flowpar.sh: bond0: no such bond to take over' \
 	setup up --config "$to/etc/flowpar/flowpar.conf" --dry-run
 rm "$to/etc/network/interfaces.d/bond0"
-check_fails '... one that sets something is' 1 "^setup-flowpar.sh: $to/etc/flowpar/flowpar.conf: already exists" \
+check_fails '... one that sets something is' 1 "^setup-flowpar.sh: $to/etc/flowpar/flowpar.conf: already exists, .* or move it and name it with --config" \
 	setup export ifupdown --to "$to" "${asked[@]}"
 same '... and nothing of the rest is written' "$to/etc/flowpar/flowpar.conf" "$(find "$to" -type f)"
+mv "$to/etc/flowpar/flowpar.conf" "$test_out/moved.conf"
+check '... moved and named, it is what the others are made from' setup export ifupdown --to "$to" --config "$test_out/moved.conf"
+check '... its options too' grep -qx BASE_PORT=8000 "$to/etc/flowpar/flowpar.conf"
 
 out=$(setup export networkd --bond bond0 --slaves eth0,eth1)
 check 'without --to all is shown' grep -qx '# --- /etc/systemd/network/10-bond0.netdev' <<< "$out"

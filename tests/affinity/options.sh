@@ -100,6 +100,16 @@ one '--listen bpf: several instances are fine' 1 'nosuch0: no such network inter
 one '--listen reuseport: no base port, several instances are fine' 1 'nosuch0: no such network interface' \
 	up --bond bond0 --slaves nosuch0 --policy layer3+4 --listen reuseport --per-core 9 --port 80 --dry-run
 
+# Where a bonding with the policy comes from, as the machine is.
+remedy() {	# remedy PARAMETER-ON-DISK [COMMAND-THAT-IS-THERE]
+	bash -c '. "$1/say.sh"; . "$1/check.sh"; modinfo() { echo "$parameter"; }
+		command() { [[ $2 == "$there" ]]; }; parameter=$2 there=$3; policy_remedy; echo "$REPLY"' - "$repo/affinity/lib" "$1" "${2:-}"
+}
+same 'neither the policy nor flowpar-dkms: both ways to it' 'apt-get install flowpar-dkms, or boot the patched kernel' "$(remedy layer3+4)"
+same 'flowpar-dkms is there: it knows what is missing' "run 'flowpar-dkms status', which says what is missing" "$(remedy layer3+4 flowpar-dkms)"
+same 'the right one on disk: that is to be loaded' "get the one on disk, which knows it, with 'modprobe -r bonding' once no bond is left, or reboot" \
+	"$(remedy 'xmit_hash_policy: cpu-bound' flowpar-dkms)"
+
 # The forms of a set of CPUs.
 . "$repo/affinity/lib/list.sh"
 mask() { list_mask "$@"; echo "$REPLY"; }

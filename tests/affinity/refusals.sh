@@ -106,7 +106,7 @@ server() {
 
 	if [[ $listen == nat ]]; then
 		wrong 'damage; find "$modules" -name "nf_flowpar.ko" -delete; depmod' 'umount "$modules"; rm -r /run/modules' \
-			'nf_flowpar missing' 'nf_flowpar: no such module for kernel .*; build it with make .*, or give --listen nft' setup up "${up[@]}" --listen nat
+			'nf_flowpar missing' 'nf_flowpar: no such module for kernel .*; apt-get install flowpar-dkms, .*, or give --listen nft' setup up "${up[@]}" --listen nat
 		damage; find "$modules" -name "nf_flowpar.ko" -delete; depmod
 		setup up "${up[@]}" --dry-run > /run/out 2> /run/err; same 'nobody asked for it: up goes on' 0 $?
 		check '... with nft' grep -q "^\[#\] nft 'table inet flowpar {" /run/out
@@ -121,17 +121,17 @@ server() {
 		wrong 'modprobe nf_flowpar; flowparctl service add --family inet6 --port 80 --base-port 9000 --cpus 0' 'flowparctl service del --family inet6 --port 80; rmmod nf_flowpar' \
 			'the port served over IPv6' "port 80: nf_flowpar serves it already; remove that with 'flowparctl service del --family inet6 --port 80'" setup up "${up[@]}"
 		wrong 'damage; strip_policy' 'umount "$modules"' \
-			'a bonding module without the policy that was asked for' 'bonding: this module for kernel .* knows no policy cpu-bound; boot the patched kernel .*, or give --policy layer3\+4' setup up "${up[@]}" --policy cpu-bound
+			'a bonding module without the policy that was asked for' 'bonding: this module for kernel .* knows no policy cpu-bound; apt-get install flowpar-dkms, or boot the patched kernel, or give --policy layer3\+4' setup up "${up[@]}" --policy cpu-bound
 		damage; strip_policy
 		setup up "${up[@]}" --dry-run > /run/out 2> /run/err; same 'nobody asked for the policy: up goes on' 0 $?
 		check '... with layer3+4' grep -qxF '[#] echo layer3+4 > /sys/class/net/bond0/bonding/xmit_hash_policy' /run/out
-		check '... and one warning' grep -qxE 'setup-flowpar.sh: bonding: this module for kernel .* knows no policy cpu-bound; the bond gets layer3\+4, .*; for cpu-bound boot the patched kernel \(.*\)' /run/err
+		check '... and one warning' grep -qxE 'setup-flowpar.sh: bonding: this module for kernel .* knows no policy cpu-bound; the bond gets layer3\+4, .*; for cpu-bound apt-get install flowpar-dkms, or boot the patched kernel' /run/err
 		same '... and no list for the slaves' 0 "$(grep -c bonding_slave/cpus /run/out)"
 		umount "$modules"
 		# The same module loaded already, and the right one on disk: only trying tells.
 		damage; insmod "$(modinfo -F filename bonding)" max_bonds=0; umount "$modules"
 		tries=yes wrong : 'rmmod bonding' \
-			'a loaded bonding without the policy' 'bond0: the loaded bonding module refuses policy cpu-bound .*; boot the patched kernel' setup up "${up[@]}"
+			'a loaded bonding without the policy' 'bond0: the loaded bonding module refuses policy cpu-bound .*; get the one on disk, which knows it, .*or reboot' setup up "${up[@]}"
 		wrong 'modprobe nf_flowpar; flowparctl service add --port 80 --base-port 9000 --cpus 0' 'flowparctl service del --port 80' \
 			'a port that nf_flowpar serves' "port 80: nf_flowpar serves it already; remove" setup up "${up[@]}"
 	fi

@@ -1,11 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Rule: the commands of docs/guide.md, run as they stand on two NICs, lead to two cores that serve their own flows, and back
+# Rule: the commands of docs/guide.md, run as they stand where flowpar is installed, on two NICs, lead to two cores that serve their own flows, and back
 # shellcheck disable=SC2034,SC2317	# read by what is sourced; called by check
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 blocks=/run/blocks
+# As packages and make install have it, and nothing of the source in reach by a relative path.
+installed() {
+	check "flowpar is installed" env PREFIX=/run/usr "$repo/install.sh" tools || return
+	PATH=/run/usr/sbin:$PATH
+	cd / || return
+}
+
 titles() { cat "$blocks"/*/title | paste -sd'|'; }
 
 # A NIC that was never up has qdisc noop, and never again.
@@ -14,8 +21,9 @@ as_before() { [[ $(machine) == "$before" ]]; }
 
 server() {
 	local file section title status step before server
+	installed || return
 	before=$(machine)
-	python3 tests/docs/blocks.py docs/guide.md $blocks
+	python3 "$repo/tests/docs/blocks.py" "$repo/docs/guide.md" $blocks
 	same 'the guide has these steps' \
 		"1. What would be done|2. Bond, interrupts, service|3. A server per core|4. Load|5. Did it work?|6. Back" "$(titles)"
 	for section in "$blocks"/*/; do

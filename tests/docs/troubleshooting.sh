@@ -13,7 +13,7 @@
 
 blocks=/run/blocks
 up=(--bond bond0 --slaves 'eth0,eth1' --address "${LAB_SERVER:-}/24" --port 80 --base-port 8000)
-setup() { affinity/setup-flowpar.sh "$@"; }
+setup() { setup-flowpar.sh "$@"; }
 
 # on WHERE FILE: run a block; the other guest's is handed over through LAB_OUT. Called in
 # subshells too, so what counts the requests is a file.
@@ -48,8 +48,8 @@ no_longer() { ! shows "$quote" > /dev/null; }
 serve() {	# one instance per core from /etc/flowpar, with what is added to the template
 	mkdir -p /etc/flowpar /run/www/dir
 	echo small > /run/www/index.html
-	{ cat configs/lighttpd.conf.in; printf '%s\n' "$@"; } > /etc/flowpar/lighttpd.conf.in
-	FLOWPAR_DOCROOT=/run/www out/bin/flowparctl run --cpus 0-1 --port-base 8000 --template /etc/flowpar/lighttpd.conf.in \
+	{ cat "$repo/configs/lighttpd.conf.in"; printf '%s\n' "$@"; } > /etc/flowpar/lighttpd.conf.in
+	FLOWPAR_DOCROOT=/run/www flowparctl run --cpus 0-1 --port-base 8000 --template /etc/flowpar/lighttpd.conf.in \
 		-- /usr/sbin/lighttpd -D -f {conf} >> "$LAB_OUT/serve.log" 2>&1 &
 	wait_until 300 listen 2
 }
@@ -116,7 +116,7 @@ gone_ip_does_not_know_the_policy() { grep -q '^cpu-bound ' /sys/class/net/bond0/
 
 plant_a_core_has_no_listener() {
 	export FLOWPAR_DOCROOT=/run/www
-	out/bin/flowparctl run --cpus 0 --port-base 8000 --template configs/lighttpd.conf.in -- /usr/sbin/lighttpd -D -f {conf} >> "$LAB_OUT/serve.log" 2>&1 &
+	flowparctl run --cpus 0 --port-base 8000 --template /etc/flowpar/lighttpd.conf.in -- /usr/sbin/lighttpd -D -f {conf} >> "$LAB_OUT/serve.log" 2>&1 &
 	wait_until 300 listen 1
 }
 
@@ -124,20 +124,20 @@ plant_run_a_per_core_port_is_taken() { wait_until 300 listen 2; }	# by the entry
 gone_run_a_per_core_port_is_taken() { wait_until 300 listen 0; }
 
 plant_a_health_check_of_a_per_core_port_times_out() { serve; }
-gone_a_health_check_of_a_per_core_port_times_out() { (($(out/bin/flowparctl stats --json | jq 'map(.closed) | add') > 0)); }
+gone_a_health_check_of_a_per_core_port_times_out() { (($(flowparctl stats --json | jq 'map(.closed) | add') > 0)); }
 
 flows() { on_client "curl -s -o /dev/null --retry 3 -H Connection:close 'http://$LAB_SERVER/?['1-30']'"; }
 plant_one_core_does_all_the_work() {
-	out/bin/flowparctl service del --port 80
-	out/bin/flowparctl service add --port 80 --base-port 8000 --cpus 0-1
+	flowparctl service del --port 80
+	flowparctl service add --port 80 --base-port 8000 --cpus 0-1
 	flows
 }
 gone_one_core_does_all_the_work() { flows && no_longer; }
 
 plant_a_service_is_not_changed_by_adding_it_again() { :; }
 clean_a_service_is_not_changed_by_adding_it_again() {
-	out/bin/flowparctl service del --port 80
-	out/bin/flowparctl service add --port 80 --base-port 8000 --cpus 0-1
+	flowparctl service del --port 80
+	flowparctl service add --port 80 --base-port 8000 --cpus 0-1
 }
 
 plant_clients_are_sent_to_port_8008() {
@@ -175,7 +175,11 @@ entry() {	# entry DIR: a section of the page
 
 server() {
 	local dir name entries
-	python3 tests/docs/blocks.py docs/troubleshooting.md $blocks
+	# As packages and make install have it, and nothing of the source in reach by a relative path.
+	check "flowpar is installed" env PREFIX=/run/usr "$repo/install.sh" tools
+	PATH=/run/usr/sbin:$PATH
+	cd / || return
+	python3 "$repo/tests/docs/blocks.py" "$repo/docs/troubleshooting.md" $blocks
 	lab-ready
 	for dir in "$blocks"/*; do
 		entry "$dir"

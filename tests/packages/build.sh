@@ -44,6 +44,13 @@ make -s -C "$repo/ctl" || exit 1
 check "install.sh knows DESTDIR and PREFIX" env DESTDIR="$test_out/local" PREFIX=/opt/flowpar SYSCONFDIR=/opt/etc "$repo/install.sh" tools
 same "... nothing is outside of them" "opt " "$(ls "$test_out/local" | tr '\n' ' ')"
 check "... it runs from there" "$test_out/local/opt/flowpar/sbin/setup-flowpar.sh" --help
+bond=(--bond bond0 --slaves nosuch0 --policy layer3+4 --listen bpf --port 80 --base-port 8000)
+check_fails "... and finds flowparctl, though PATH does not have it" 1 'nosuch0: no such network interface' \
+	env PATH=/usr/bin:/bin "$test_out/local/opt/flowpar/sbin/setup-flowpar.sh" up "${bond[@]}" --dry-run
+mv "$test_out/local/opt/flowpar/sbin/flowparctl" "$test_out/"
+check_fails "... which it needs" 1 'flowparctl: not found: neither beside this script nor in PATH; install' \
+	env PATH=/usr/bin:/bin "$test_out/local/opt/flowpar/sbin/setup-flowpar.sh" up "${bond[@]}" --dry-run
+mv "$test_out/flowparctl" "$test_out/local/opt/flowpar/sbin/"
 same "... no file of ours is looked for in /usr" "" \
 	"$(grep -rlE '/usr/(sbin/(flowpar|setup-)|(share|lib)/flowpar)' "$test_out/local/opt/flowpar/lib" "$test_out/local/opt/etc" 2>/dev/null)"
 echo '# mine' >> "$test_out/local/opt/etc/flowpar/lighttpd.conf.in"

@@ -26,6 +26,7 @@ add*) touch "$fake/added.\$3" ;;
 install*|build*)
 	[[ ! -e $fake/broken ]] || exit 10
 	[[ \$1 == build ]] && echo "x, y: built" > "$fake/state.\$3.\$7" || echo "x, y: installed" > "$fake/state.\$3.\$7" ;;
+uninstall*) [[ ! -e $fake/broken ]] || exit 6; echo "x, y: built" > "$fake/state.\$3.\$7" ;;
 remove*) rm -f "$fake"/state.\$3.* "$fake/added.\$3" ;;
 esac
 END
@@ -134,6 +135,28 @@ same "... builds, but installs nothing that would be refused" "1 0" "$(called bu
 echo "$fake/mok.pub is already enrolled" > "$fake/mok"
 check "... with it everything is installed" run install
 same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+reset
+echo usr/lib/modules/6.12/updates/dkms/bonding.ko > "$fake/boot/initrd.img-6.12.117+deb12-amd64"
+check "Secure Boot off: installed" run install
+secure_boot 01
+: > "$test_out/calls"
+check_fails "... switched on later: status says what to do" 1 'refuses the modules; run flowpar-dkms install' run status
+touch "$fake/broken"
+check_fails "... what cannot be taken back is told, with the command" 1 'cannot be taken back; see what dkms uninstall -m flowpar-bonding' run install
+rm "$fake/broken"
+: > "$test_out/calls"
+check_fails "... the distribution's bonding comes back" 1 "has the distribution's bonding again" run install
+for module in flowpar-bonding nf-flowpar; do
+	same "... $module is not installed any more, but built" "1 x, y: built" "$(called uninstall $module 6.12) $(cat "$fake/state.$module".*)"
+done
+same "... nor in the initramfs" 1 "$(grep -c '^update-initramfs -u -k 6.12.117+deb12-amd64$' "$test_out/calls")"
+: > "$test_out/calls"
+check_fails "... again" 1 'mokutil --import' run install
+same "... nothing is left to take back" 0 "$(grep -cE '^(dkms uninstall|update-initramfs)' "$test_out/calls")"
+rm -r "$fake/modules/6.12.117+deb12-amd64/build"
+echo "x, y: installed" > "$fake/state.flowpar-bonding.6.12.117+deb12-amd64"
+check_fails "... also where the headers have gone" 1 'no headers' run install 6.12.117+deb12-amd64
+same "... indeed" 1 "$(called uninstall flowpar-bonding 6.12)"
 reset
 secure_boot 01
 echo "$fake/mok.pub is already in db" > "$fake/mok"
