@@ -89,6 +89,11 @@ export_networkd() {
 	Wants=systemd-networkd-wait-online@$BOND.service
 	After=systemd-networkd-wait-online@$BOND.service
 	END
+	export_file "/etc/systemd/system/systemd-networkd-wait-online@$BOND.service.d/10-flowpar.conf" <<-END
+	# Of setup-flowpar.sh export networkd. flowpar.service waits for this, and sshd for that.
+	[Service]
+	TimeoutStartSec=30s
+	END
 	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable systemd-networkd flowpar.service flowpar-watch.service, and reboot"
 }
 

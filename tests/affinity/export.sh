@@ -15,7 +15,8 @@ same 'its files' "etc/flowpar/flowpar.conf
 etc/systemd/network/10-bond0-slaves.network
 etc/systemd/network/10-bond0.netdev
 etc/systemd/network/10-bond0.network
-etc/systemd/system/flowpar.service.d/10-networkd.conf" "$(cd "$to" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort)"
+etc/systemd/system/flowpar.service.d/10-networkd.conf
+etc/systemd/system/systemd-networkd-wait-online@bond0.service.d/10-flowpar.conf" "$(cd "$to" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort)"
 same 'the options that up is to take' "ADOPT=yes
 BOND=bond0
 SLAVES=eth0,eth1

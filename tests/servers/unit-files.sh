@@ -54,7 +54,7 @@ check "flowpar.service: the network is there after it, and at shutdown until tho
 check "flowpar.service: after who makes the bond" \
 	bash -c 'for who in network-pre.target systemd-networkd.service networking.service; do [[ $1 == *" $who "* ]] || exit; done' _ "$(setting After)"
 check "export networkd" "$repo/affinity/setup-flowpar.sh" export networkd --to "$test_out" --bond bond0 --slaves eth0,eth1
-cp -r "$test_out/etc/systemd/system/flowpar.service.d" "$dir"
+cp -r "$test_out"/etc/systemd/system/*.d "$dir"
 same "... with its drop-in systemd-analyze has nothing to say" '' "$(says flowpar.service)"
 # Only of what is started together systemd sees a cycle.
 printf '%s\n' '[Unit]' 'Description=All at once' 'Wants=flowpar.service flowpar-watch.service flowpar-lighttpd@2.service' \
