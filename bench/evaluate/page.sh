@@ -7,7 +7,7 @@ escape() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g'; }
 html_table() {	# html_table NAME
 	jq -r --arg name "$1" '
 		def esc: gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;");
-		def row($tag): (length as $n | to_entries | map("<\($tag)\(if .value | test("NOT reached|not run:") then " class=\"bad\"" elif .value | test("  reached") then " class=\"good\"" else "" end)\(
+		def row($tag): (length as $n | to_entries | map("<\($tag)\(if .value | test("NOT reached|reached at 110 only|not run:") then " class=\"bad\"" elif .value | test("  reached") then " class=\"good\"" else "" end)\(
 			if $n == 2 and (.value | test("^not run")) then " colspan=\"99\"" else "" end)>\(.value | esc)</\($tag)>") | join(""));
 		select(.name == $name)
 		| "<section id=\"t-\(.name)\"><h2>\(.title | esc)</h2>", (.notes[] | "<p class=\"note\">\(esc)</p>"),

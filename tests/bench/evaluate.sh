@@ -174,6 +174,15 @@ sed -i -E '/"role":"server"/s/"c2c":400,/"c2c":0,/; /"role":"server"/s/"cycles":
 "$repo/bench/evaluate/report.sh" "$d" > /dev/null
 same "is told, with the pair" "no  NOT reached; change places: balance-rr / reuseport" "$(cell flip bars 'same order' flowpar-nat)"
 
+# flowpar-nat with 300 cycles more a request: 1742.5 / 872.5 at 110, but 1102.5 / 852.5 at 50
+d=$test_out/only
+cp -r "$test_out/good" "$d"
+sed -i -E '/"role":"server"/s/"cycles":57000/"cycles":87000/; /"role":"server"/s/"cycles":59000/"cycles":89000/' "$d"/runs/flowpar-nat-8c-*/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+same "a bar that is reached at one price only says so" "2.00  reached at 110 only; 1.29..3.45 over c2c 50, 110, 250" "$(cell only bars 'it at least' flowpar-nat)"
+check "and is painted as one that is missed" grep -q '<td class="bad">2.00  reached at 110 only' "$d/report.html"
+check "not as one that is reached, which others are" grep -q '<td class="good">0.000  reached' "$d/report.html"
+
 # --- a cause does not explain any number of transfers ----------------------------------
 
 same "the list of causes is no catch-all: of the stock set-up's 10 transfers it explains 2.5" yes \
