@@ -32,6 +32,9 @@ END
 }
 die() { echo "evaluate.sh: $*" >&2; exit 2; }
 
+for switch in QUICK FULL KEEP; do
+	[[ ${!switch:-0} == [01] ]] || die "$switch=${!switch}: want 1, or 0 or nothing"
+done
 out=$repo/out/bench budget='' only='' jobs='' keep=${KEEP:-0} todo=run lab=$here/lab/lab
 while (($#)); do
 	case $1 in

@@ -208,6 +208,10 @@ check "a run that is not the one asked for" grep -q 'balance-rr: not run: run.js
 check_fails "a budget that does not exist" 2 '--budget fast: want quick, default or full' "$evaluate" --budget fast
 check_fails "a set-up that does not exist" 2 '--setups nope: no such set-up' "$evaluate" --setups nope
 check_fails "both budgets at once" 2 'QUICK=1 and FULL=1: choose one' env QUICK=1 FULL=1 "$evaluate" --plan
+for switch in QUICK FULL KEEP; do
+	check_fails "$switch=yes is no budget of an hour" 2 "^evaluate.sh: $switch=yes: want 1, or 0 or nothing$" env $switch=yes "$evaluate" --plan
+done
+check "an empty one is none, as make gives it" env QUICK='' FULL=0 KEEP='' "$evaluate" --plan --out "$test_out/plan" --lab "$test_out/lab"
 mkdir -p "$test_out/alien/runs"
 check_fails "a directory that is not ours" 2 'has a runs/ that is none of ours' bench alien
 check_fails "a report on nothing" 2 'no plan.tsv there' "$repo/bench/evaluate/report.sh" "$test_out/alien"
