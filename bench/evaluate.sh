@@ -138,7 +138,7 @@ run_one() {	# run_one LINE: exit status 0, or why is in KEY.failed
 		--timeout $((600 + 10 * seconds)))
 	[[ $variant != skew ]] || args+=(--skew)
 	[[ $variant != nginx ]] || args+=(--server nginx)
-	setpriv --pdeathsig TERM "$lab" model "${args[@]}" > "$dir.log" 2>&1 </dev/null || status=$?
+	setpriv --pdeathsig TERM "$lab" model "${args[@]}" > "$dir.log" 2>&1 </dev/null 9>&- || status=$?
 	if ((status)); then
 		reason_of "$dir.log" > "$why"
 		echo "$status" > "$part/status"
@@ -258,6 +258,9 @@ chosen() {	# drop what --setups leaves out, and lines that came twice
 if [[ $todo != plan ]]; then
 	mkdir -p "$out/runs"
 	out=$(cd "$out" && pwd)
+	# Two at once would remove each other's .part and report.
+	exec 9> "$out/lock"
+	flock -n 9 || die "--out $out: another evaluation is at work there; let it end or choose another directory"
 fi
 source_version=$(version)
 find_done

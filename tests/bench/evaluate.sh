@@ -141,6 +141,8 @@ SLOW=8023ad-l34 "$evaluate" --budget quick --lab "$test_out/lab" --jobs 2 --setu
 pid=$!
 check "two are under way" wait_until 20 test -d "$test_out/cut/runs/8023ad-l34-8c-128b-s1-c110-r100-w100.part"
 check "another came through" wait_until 20 test -d "$test_out/cut/runs/reuseport-8c-128b-s1-c110-r100-w100"
+check_fails "a second one at the same place is told so" 2 '^evaluate.sh: --out .*/cut: another evaluation is at work there' bench cut
+check "and leaves the first's runs alone" test -d "$test_out/cut/runs/8023ad-l34-8c-128b-s1-c110-r100-w100.part"
 kill -TERM $pid
 wait $pid
 same "an evaluation that is told to end does" 143 $?
