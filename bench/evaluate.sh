@@ -3,7 +3,7 @@
 # The evaluation: a matrix of model-lab runs, then the report on them.
 #
 # Owns OUT/runs, one directory a run, and OUT/plan.tsv, what this invocation asked
-# for. Resumable: a run that ended well for these sources is not repeated, and one
+# for and what else is there of this version. Resumable: a run that ended well for these sources is not repeated, and one
 # that was interrupted leaves only a .part. What could not be run keeps its reason
 # and stands in the report with it. The matrix is in evaluate/plan.sh, the numbers
 # and pictures are made by evaluate/report.sh.
@@ -198,8 +198,9 @@ stop() {
 	wait
 }
 trap stop EXIT
-trap 'echo "evaluate.sh: stopped; the same command goes on" >&2; exit 130' INT
-trap 'echo "evaluate.sh: stopped; the same command goes on" >&2; exit 143' TERM
+stopped() { echo "evaluate.sh: stopped; the same command goes on, bench/evaluate.sh --report shows what is there" >&2; }
+trap 'stopped; exit 130' INT
+trap 'stopped; exit 143' TERM
 
 collect_one() {	# wait for one of the running, say how it went
 	local pid status=0 line
@@ -251,6 +252,40 @@ best_stock() {
 	echo "$best"
 }
 
+line_of() {	# line_of KEY: the plan line that a run's directory is named after
+	[[ $1 =~ ^(.+)-([0-9]+)c-([0-9]+)b-s([0-9]+)-c([0-9]+)-r([0-9]+)-w([0-9]+)(-transmit)?(-(skew|nginx))?$ ]] || return
+	local m=("${BASH_REMATCH[@]}") workload=http
+	[[ -z ${m[8]} ]] || workload=transmit
+	echo "${m[1]} ${m[2]} ${m[3]} ${m[4]} ${m[5]} $workload ${m[10]:--} ${m[6]} ${m[7]}"
+}
+
+# What the report is about: the matrix asked for, and every other run that counts, so
+# that a smaller budget takes nothing away. Runs of one cell are compared only if they
+# are equally long: the longest that are there, and those that are not there at all.
+write_plan() {
+	local line key
+	{	while read -r line; do
+			read_line "$line"
+			echo "$key $line"
+		done <<< "$whole"
+		for key in $(printf '%s\n' "${!took[@]}" | sort); do
+			line=$(line_of "$key") || continue
+			[[ -n $only && ,$only, != *",${line%% *},"* ]] || echo "$key $line"
+		done
+	} | awk -v OFS='\t' -v done=" ${!took[*]} " '
+		seen[$1]++ { next }
+		{
+			$1 = $1; text[++n] = $0; cell[n] = $2 " " $3 " " $4 " " $6 " " $7 " " $8
+			there[n] = index(done, " " $1 " "); long[n] = $9 * 1e6 + $10; run[n] = cell[n] " " $5
+			if (there[n] && long[n] > most[cell[n]]) most[cell[n]] = long[n]
+		}
+		END {
+			for (i = 1; i <= n; i++) if (there[i] && long[i] == most[cell[i]]) have[run[i]]
+			for (i = 1; i <= n; i++) if (there[i] ? long[i] == most[cell[i]] : !(run[i] in have)) print text[i]
+		}' > "$out/plan.tsv.new"
+	mv "$out/plan.tsv.new" "$out/plan.tsv"
+}
+
 chosen() {	# drop what --setups leaves out, and lines that came twice
 	awk -v only=",$only," '(only == ",," || index(only, "," $1 ",")) && !seen[$0]++'
 }
@@ -275,18 +310,17 @@ if [[ $todo == plan ]]; then
 fi
 if [[ $todo == run ]]; then
 	echo "$total runs, $jobs at a time: $(minutes "$(estimate "$whole")") left; can be interrupted, the same command goes on" >&2
-	touch "$out/plan.tsv"
+	write_plan
 	run_all "$first"
 	whole=$({ echo "$first"; plan_rest "$budget" "$(best_stock "$first")"; } | chosen)
 	total=$(grep -c . <<< "$whole") n=0
 	run_all "$whole"
 fi
+write_plan
 spent=0
-while read -r line; do
-	read_line "$line"
-	printf '%s\t%s\n' "$key" "${line// /$'\t'}"
+while IFS=$'\t' read -r key _; do
 	spent=$((spent + ${took[$key]:-0}))
-done <<< "$whole" > "$out/plan.tsv"
+done < "$out/plan.tsv"
 printf '%s\n' "budget=$budget" "minutes=$(((spent / jobs + 59) / 60))" "jobs=$jobs" > "$out/parameters"
 # Only a run of the sources as they are counts, or --keep was asked for.
 ((keep)) || echo "version=$source_version" >> "$out/parameters"

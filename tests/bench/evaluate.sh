@@ -42,7 +42,7 @@ jq -n --arg setup "$setup" --arg workload "$workload" --arg server "$server" --a
 	--argjson seed "$seed" --argjson n $((cores * requests)) --argjson failed $failed '{$setup, server_cores: $cores, nics: $cores, $workload, $server, $skew,
 	file_bytes: $file, $seed, quantum: 100, kernel: "6.12-test", requests: $n, $failed, own_nic_pct: 99.5, one_core_pct: 100, split: [10, 11]}' > "$out/run.json"
 counts() { echo "\"insns\":$1,\"accesses\":0,\"l1i_miss\":0,\"l1d_miss\":0,\"l2_miss\":$2,\"llc\":0,\"dram\":0,\"c2c\":$2,\"c2c_false\":0,\"upgrade\":$3,\"dma\":0,\"cycles\":$4"; }
-upgrade=$(awk -v c="$c2c" 'BEGIN { u = sprintf("%.0f", c * 7 / 11); print u < 50 ? 50 : u }')
+upgrade=$(awk -v c="$c2c" 'BEGIN { u = sprintf("%.0f", c * 7 / 11); print u + 0 < 50 ? 50 : u }')
 {
 	echo "{\"record\":\"run\",\"schema\":1,\"quantum\":100,\"seed\":$seed,\"preset\":\"zen4\",\"cost\":{\"cpi\":0.5,\"llc\":50,\"c2c\":$c2c,\"upgrade\":$upgrade},\"region\":${REGION:-true}}"
 	for ((k = 0; k < 2 * cores; k++)); do
@@ -146,11 +146,33 @@ check "and leaves the first's runs alone" test -d "$test_out/cut/runs/8023ad-l34
 kill -TERM $pid
 wait $pid
 same "an evaluation that is told to end does" 143 $?
+check "it says how to go on, and how to see what is there" grep -q 'stopped; the same command goes on, bench/evaluate.sh --report shows' "$test_out/cut.log"
+same "its plan is whole, though it was stopped" "3 1" "$(grep -c ^8023ad-l34 "$test_out/cut/plan.tsv") $(grep -c ^reuseport "$test_out/cut/plan.tsv")"
 check_fails "no lab is left behind" 1 '^$' pgrep -f "$test_out/lab model"
 : > "$CALLS"
 check "the same command goes on" bench cut --setups 8023ad-l34,reuseport
 same "not with what was done" 0 "$(grep -c '^reuseport 8' "$CALLS")"
 same "but with what was not" 1 "$(grep -c '^8023ad-l34 8' "$CALLS")"
+
+# --- the default budget --------------------------------------------------------------
+
+d=$test_out/hour
+hour() { bench hour --setups balance-rr,8023ad-l34,reuseport,flowpar-nat "$@"; }
+check "the default budget, of the first two peers, a tuned one and flowpar" hour --budget default
+same "a figure of file sizes" "128 256 2,048 32,768" "$(jq -r 'select(.name == "sizes") | .rows[][0]' "$d/data/tables.jsonl" | uniq | xargs)"
+check "with a picture" grep -q 'id="f-sizes"' "$d/report.html"
+# 1742.5 / 572.5, whatever the size
+same "the gain over round robin, 4 cores: 945 / 575 by the busiest cores' 960 / 590" 1.63x "$(cell hour sizes '^2,048 flowpar-nat' 'gain over balance-rr')"
+# what was made at 50 is what was computed for it
+same "runs at other costs are what their band said" "0.0 % 0.0 % 0.0 % 0.0 %" "$(jq -r 'select(.name == "costs") | .rows[][6]' "$d/data/tables.jsonl" | xargs)"
+same "another server and skewed load are apart" "8023ad-l34+nginx 8023ad-l34+skew flowpar-nat+nginx flowpar-nat+skew reuseport+nginx" \
+	"$(jq -r 'select(.name == "variants") | .rows[][0]' "$d/data/tables.jsonl" | sort | xargs)"
+same "in the CSV too: none in the one, each in the other" "0 15" "$(grep -cE '[+](nginx|skew)' "$d/summary.csv") $(grep -cE '[+](nginx|skew)' "$d/variants.csv")"
+
+check "a smaller budget, asked for later" hour
+same "takes nothing away: the sizes are still there" "128 256 2,048 32,768" "$(jq -r 'select(.name == "sizes") | .rows[][0]' "$d/data/tables.jsonl" | uniq | xargs)"
+same "and the three seeds" 3 "$(cell hour setups '^flowpar-nat' seeds)"
+same "nor stands a shorter run, which it made, beside the longer one of the same name" 1 "$(grep -c '^8023ad-l34,8,128,1,100,110,' "$d/summary.csv")"
 
 # --- what is not there ---------------------------------------------------------------
 
