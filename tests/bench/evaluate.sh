@@ -198,6 +198,16 @@ sed -i -E '/"role":"server"/s/"c2c":400,/"c2c":0,/; /"function"/s/"c2c":1600,/"c
 "$repo/bench/evaluate/report.sh" "$d" > /dev/null
 same "is told, with the pair" "no  NOT reached; change places: balance-rr / reuseport" "$(cell flip bars 'same order' flowpar-nat)"
 
+same "with the reason, from the counts" "reuseport needs 300 cycles less beside lines (0 instructions fewer), balance-rr moves 4.0 lines less (4.0 c2c, 0.0 upgrades); they are even at c2c 75." \
+	"$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o '^reuseport.* at c2c 75[.]')"
+same "what it would take" "For one order at every cost balance-rr would have to save 100 cycles beside lines, or reuseport 2.8 transfers." \
+	"$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o 'For one order.* transfers[.]')"
+same "and the function that it is in" "tcp_v4_rcv +4.0" "$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o 'tcp_v4_rcv +4.0')"
+same "both sides stand in a table, with what they cost" "reuseport 702 balance-rr 803" "$(jq -r 'select(.name == "flips") | .rows[] | "\(.[1]) \(.[7])"' "$d/data/tables.jsonl" | xargs)"
+# (570 + 20/8) / 520 = 1.101 at 110, 1.272 at 250: 572.5 + 89 - 551.2 = 110.3 cycles
+check "a bar that is missed is told with what it would take" grep -q '^flowpar-nat: at most 1.06 of 8023ad-l34 on ONE core, at c2c 50, 110, 250: 1.272 at c2c 250, 110 cycles a request too many.*tcp_v4_rcv' "$d/report.txt"
+check "one that is reached at every price is not" bash -c '! grep -q "^flowpar-nat: 8023ad-l34 at least 1.5 times" "$1"' _ "$d/report.txt"
+
 # flowpar-nat with 300 cycles more a request: 1742.5 / 872.5 at 110, but 1102.5 / 852.5 at 50
 d=$test_out/only
 cp -r "$test_out/good" "$d"
@@ -205,6 +215,7 @@ sed -i -E '/"role":"server"/s/"cycles":57000/"cycles":87000/; /"role":"server"/s
 "$repo/bench/evaluate/report.sh" "$d" > /dev/null
 same "a bar that is reached at one price only says so" "2.00  reached at 110 only; 1.29..3.45 over c2c 50, 110, 250" "$(cell only bars 'it at least' flowpar-nat)"
 check "and is painted as one that is missed" grep -q '<td class="bad">2.00  reached at 110 only' "$d/report.html"
+check "why, is beside it" grep -q '^flowpar-nat: 8023ad-l34 at least 1.5 times, at c2c 50: 1.29 at c2c 50. .*without any line moved flowpar-nat would be at 1.37, so lines alone cannot do it' "$d/report.txt"
 check "not as one that is reached, which others are" grep -q '<td class="good">0.000  reached' "$d/report.html"
 
 # --- a cause does not explain any number of transfers ----------------------------------
