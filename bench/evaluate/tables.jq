@@ -43,7 +43,8 @@ $runs as $all
   def ranking($cost): $plain | map({l: ., c: cyc(.; $n; $cost)} | select(.c != null)) | sort_by(.c);
   # Pairs that change places between costs. Seeds alone could do that unless each side
   # is the cheaper one, by every seed, at some cost.
-  def flip_pairs: [range(0; $plain | length) as $i | range($i + 1; $plain | length) as $j
+  # direct is beside them only to be counted against: clients of a service cannot do that.
+  def flip_pairs: ($plain - [direct]) as $plain | [range(0; $plain | length) as $i | range($i + 1; $plain | length) as $j
 	| $plain[$i] as $a | $plain[$j] as $b
 	| [costs[] as $c | cyc($a; $n; $c) - cyc($b; $n; $c) | if . > 0 then 1 else -1 end] | unique | select(length > 1)
 	| def below($p; $q): any(costs[]; . as $c | (cells($p; $n) | cycles($c) | max) < (cells($q; $n) | cycles($c) | min));

@@ -270,6 +270,7 @@ check_fails "a report on nothing" 2 'no plan.tsv there' "$repo/bench/evaluate/re
 
 plan() { "$evaluate" --plan --budget "$1" --out "$test_out/plan" --lab "$test_out/lab" 2>&1; }
 same "the default has every set-up at 8 cores" 15 "$(plan default | grep -cE -- '-8c-128b-s1-c110-r[0-9]+-w[0-9]+$')"
+same "and three seeds of each in the order that can run" 13 "$(plan default | sed -nE 's/-8c-128b-s[23]-c110-r100-w200$//p' | sort | uniq -c | grep -c '^ *2 ')"
 check "full has 16 and 32 cores" bash -c 'grep -q -- -16c- <<< "$1" && grep -q -- -32c- <<< "$1"' _ "$(plan full)"
 for budget in quick:10 default:60; do
 	minutes=$(plan ${budget%:*} --jobs 2 | sed -n 's/.*about \([0-9]*\) min left/\1/p')
