@@ -286,6 +286,33 @@ write_plan() {
 	mv "$out/plan.tsv.new" "$out/plan.tsv"
 }
 
+# Kernels and tools first: built inside the first runs, which wait for them side by
+# side, they would make every run that is still to come look as long.
+build() {
+	local line kernels=' ' kernel dir
+	[[ $lab == "$here/lab/lab" ]] || return 0
+	while read -r line; do
+		read_line "$line"
+		! is_done && [[ -r $here/setups/$setup.sh ]] && ! refuses "$setup" || continue
+		# shellcheck source=bench/setups/flowpar.sh
+		kernel=$(. "$here/setups/$setup.sh" > /dev/null; echo "$kernel")
+		[[ $kernels == *" $kernel "* ]] || kernels+="$kernel "
+	done <<< "$whole"
+	[[ $kernels != ' ' ]] || return 0
+	for kernel in $kernels; do
+		"$repo/kernel-patches/build.sh" "$kernel" > /dev/null || die "kernel $kernel does not build; see above"
+	done
+	# With the lab's own lock: another may be building there.
+	mkdir -p "$repo/out/bin"
+	exec 8> "$repo/out/bin/lock"
+	flock 8
+	for dir in ctl bench/steer bench/cohsim bench/lab; do
+		make -s -C "$repo/$dir" O="$repo/out/bin$([[ $dir != bench/lab ]] || echo /lab)" >&2 8>&- 9>&- ||
+			die "$dir does not build; see above"
+	done
+	exec 8>&-
+}
+
 chosen() {	# drop what --setups leaves out, and lines that came twice
 	awk -v only=",$only," '(only == ",," || index(only, "," $1 ",")) && !seen[$0]++'
 }
@@ -311,6 +338,7 @@ fi
 if [[ $todo == run ]]; then
 	echo "$total runs, $jobs at a time: $(minutes "$(estimate "$whole")") left; can be interrupted, the same command goes on" >&2
 	write_plan
+	build
 	run_all "$first"
 	whole=$({ echo "$first"; plan_rest "$budget" "$(best_stock "$first")"; } | chosen)
 	total=$(grep -c . <<< "$whole") n=0

@@ -174,6 +174,22 @@ same "takes nothing away: the sizes are still there" "128 256 2,048 32,768" "$(j
 same "and the three seeds" 3 "$(cell hour setups '^flowpar-nat' seeds)"
 same "nor stands a shorter run, which it made, beside the longer one of the same name" 1 "$(grep -c '^8023ad-l34,8,128,1,100,110,' "$d/summary.csv")"
 
+# --- building is no run ----------------------------------------------------------------
+
+mkdir -p "$copy/kernel-patches"
+printf '#!/bin/bash\necho "build $1" >> "$CALLS"\nsleep 2\n' > "$copy/kernel-patches/build.sh"
+chmod +x "$copy/kernel-patches/build.sh"
+for dir in ctl bench/steer bench/cohsim bench/lab; do
+	printf 'all:\n\t@echo "make %s" >> "$$CALLS"\n' "$dir" > "$copy/$dir/Makefile"
+done
+cp "$test_out/lab" "$copy/bench/lab/lab"
+: > "$CALLS"
+check "with the lab that builds" "$evaluate" --budget quick --jobs 2 --out "$test_out/built" --setups 8023ad-l34,flowpar-nat
+same "each kernel and tool is built once, before any run" "build stock build patched make ctl make bench/steer make bench/cohsim make bench/lab" "$(head -n 6 "$CALLS" | xargs)"
+same "no more of it" 6 "$(grep -cE '^(build|make)' "$CALLS")"
+check "and is no part of a run's time" bash -c '(($(jq .seconds "$1"/runs/8023ad-l34-8c-*/complete) < 4))' _ "$test_out/built"
+rm "$copy/bench/lab/lab" "$copy/kernel-patches/build.sh"
+
 # --- what is not there ---------------------------------------------------------------
 
 BREAK=reuseport bench broken --setups 8023ad-l34,reuseport > /dev/null 2>&1
