@@ -55,7 +55,7 @@ def same($name; $want; $got):
 	key: $key, setup: $r.setup, variant: $asked.variant,
 	label: ($r.setup + (if $asked.variant == "-" then "" else "+" + $asked.variant end)),
 	cores: $r.server_cores, bytes: $r.file_bytes, seed: $r.seed, workload: $r.workload,
-	quantum: $head.quantum, cost: $head.cost, preset: $head.preset,
+	quantum: $head.quantum, cost: $head.cost, cache: $head.cache, preset: $head.preset,
 	requests: $r.requests, warm: $r.warm, concurrency: $r.concurrency,
 	own: $r.own_nic_pct, one: $r.one_core_pct, split: $r.split, kernel: $r.kernel, kernel_variant: $r.kernel_variant,
 	machine: $head.machine, qemu: ($head.qemu // $r.qemu), host_seconds: $r.host_seconds, requests_per_s: $r.requests_per_s,

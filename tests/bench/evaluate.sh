@@ -44,7 +44,7 @@ jq -n --arg setup "$setup" --arg workload "$workload" --arg server "$server" --a
 counts() { echo "\"insns\":$1,\"accesses\":0,\"l1i_miss\":0,\"l1d_miss\":0,\"l2_miss\":$2,\"llc\":0,\"dram\":0,\"c2c\":$2,\"c2c_false\":0,\"upgrade\":$3,\"dma\":0,\"cycles\":$4"; }
 upgrade=$(awk -v c="$c2c" 'BEGIN { u = sprintf("%.0f", c * 7 / 11); print u + 0 < 50 ? 50 : u }')
 {
-	echo "{\"record\":\"run\",\"schema\":1,\"quantum\":100,\"seed\":$seed,\"preset\":\"zen4\",\"cost\":{\"cpi\":0.5,\"llc\":50,\"c2c\":$c2c,\"upgrade\":$upgrade},\"region\":${REGION:-true}}"
+	echo "{\"record\":\"run\",\"schema\":1,\"quantum\":100,\"seed\":$seed,\"preset\":\"zen4\",\"cost\":{\"cpi\":0.5,\"llc\":50,\"c2c\":$c2c,\"upgrade\":$upgrade},\"cache\":{\"l1i_kib\":32,\"l1i_ways\":8,\"l1d_kib\":48,\"l1d_ways\":12,\"l2_kib\":1024,\"l2_ways\":8,\"llc_kib\":32768,\"llc_ways\":16},\"region\":${REGION:-true}}"
 	for ((k = 0; k < 2 * cores; k++)); do
 		role=server
 		((k < cores)) || role=client
@@ -116,6 +116,16 @@ for f in costs throughput efficiency transmit by-function by-structure balance; 
 	check "report.html has $f, with its caption" grep -q "id=\"f-$f\"" "$test_out/good/report.html"
 done
 same "as many captions with the caveat as figures" 7 "$(grep -c '<figcaption>.*Modelled, not measured' "$test_out/good/report.html")"
+
+for what in 'preset zen4, cycles: cpi 0.5, llc 50, upgrade' 'caches: l1i 32 KiB 8-way, l1d 48 KiB 12-way' 'Timer ticks come some 20 times as often' 'writes by DMA is not seen'; do
+	check "beside the figures: $what" grep -qF "$what" "$test_out/good/costs.svg"
+done
+d=$test_out/models
+cp -r "$test_out/good" "$d"
+sed -i 's/"l2_kib":1024/"l2_kib":2048/' "$d"/runs/flowpar-nat-8c-*/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+check "runs of different models are not passed off as one" grep -q '^ATTENTION: 2 different models stand together' "$d/report.txt"
+check_fails "those of one are" 1 '^$' grep 'different models' "$test_out/good/report.txt"
 
 # --- going on -----------------------------------------------------------------------
 
