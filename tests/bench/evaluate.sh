@@ -181,7 +181,7 @@ same "in the CSV too: none in the one, each in the other" "0 15" "$(grep -cE '[+
 
 check "a smaller budget, asked for later" hour
 same "takes nothing away: the sizes are still there" "128 256 2,048 32,768" "$(jq -r 'select(.name == "sizes") | .rows[][0]' "$d/data/tables.jsonl" | uniq | xargs)"
-same "and the three seeds" 3 "$(cell hour setups '^flowpar-nat' seeds)"
+same "and the three seeds" 3 "$(cell hour setups '^flowpar-nat 3$' seeds)"
 same "nor stands a shorter run, which it made, beside the longer one of the same name" 1 "$(grep -c '^8023ad-l34,8,128,1,100,110,' "$d/summary.csv")"
 
 # --- building is no run ----------------------------------------------------------------
@@ -229,7 +229,7 @@ same "with the reason, from the counts" "reuseport needs 300 cycles less beside 
 same "what it would take" "For one order at every cost balance-rr would have to save 100 cycles beside lines, or reuseport 2.8 transfers." \
 	"$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o 'For one order.* transfers[.]')"
 same "and the function that it is in" "tcp_v4_rcv +4.0" "$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o 'tcp_v4_rcv +4.0')"
-same "both sides stand in a table, with what they cost" "reuseport 702 balance-rr 803" "$(jq -r 'select(.name == "flips") | .rows[] | "\(.[1]) \(.[7])"' "$d/data/tables.jsonl" | xargs)"
+same "both sides stand in a table, with what they cost" "reuseport 703 balance-rr 803" "$(jq -r 'select(.name == "flips") | .rows[] | "\(.[1]) \(.[7])"' "$d/data/tables.jsonl" | xargs)"
 # (570 + 20/8) / 520 = 1.101 at 110, 1.272 at 250: 572.5 + 89 - 551.2 = 110.3 cycles
 check "a bar that is missed is told with what it would take" grep -q '^flowpar-nat: at most 1.06 of 8023ad-l34 on ONE core, at c2c 50, 110, 250: 1.272 at c2c 250, 110 cycles a request too many.*tcp_v4_rcv' "$d/report.txt"
 check "one that is reached at every price is not" bash -c '! grep -q "^flowpar-nat: 8023ad-l34 at least 1.5 times" "$1"' _ "$d/report.txt"
@@ -293,6 +293,14 @@ check "an empty one is none, as make gives it" env QUICK='' FULL=0 KEEP='' "$eva
 mkdir -p "$test_out/alien/runs"
 check_fails "a directory that is not ours" 2 'has a runs/ that is none of ours' bench alien
 check_fails "a report on nothing" 2 'no plan.tsv there' "$repo/bench/evaluate/report.sh" "$test_out/alien"
+
+model() { "$repo/bench/lab/lab" model --setup flowpar-nat --out "$test_out/model" "$@"; }
+for given in quantum=10000 seed=2 c2c=50; do
+	check_fails "--model $given would belie run.json" 2 "^lab: --model $given: give --${given%=*} instead$" model --model "l2_kib=2048,$given"
+done
+for given in servers=2 out=/dev/null preset=zen4 kallsyms=x pages=x; do
+	check_fails "--model $given is not for the user to say" 2 "^lab: --model $given: not to be set" model --model "$given"
+done
 
 plan() { "$evaluate" --plan --budget "$1" --out "$test_out/plan" --lab "$test_out/lab" 2>&1; }
 same "the default has every set-up at 8 cores" 15 "$(plan default | grep -cE -- '-8c-128b-s1-c110-r[0-9]+-w[0-9]+$')"
