@@ -3,7 +3,7 @@
 # The evaluation: a matrix of model-lab runs, then the report on them.
 #
 # Owns OUT/runs, one directory a run, and OUT/plan.tsv, what this invocation asked
-# for. Resumable: a run that ended well for these sources is not repeated, and one
+# for and what else is there of this version. Resumable: a run that ended well for these sources is not repeated, and one
 # that was interrupted leaves only a .part. What could not be run keeps its reason
 # and stands in the report with it. The matrix is in evaluate/plan.sh, the numbers
 # and pictures are made by evaluate/report.sh.
@@ -32,6 +32,9 @@ END
 }
 die() { echo "evaluate.sh: $*" >&2; exit 2; }
 
+for switch in QUICK FULL KEEP; do
+	[[ ${!switch:-0} == [01] ]] || die "$switch=${!switch}: want 1, or 0 or nothing"
+done
 out=$repo/out/bench budget='' only='' jobs='' keep=${KEEP:-0} todo=run lab=$here/lab/lab
 while (($#)); do
 	case $1 in
@@ -135,7 +138,7 @@ run_one() {	# run_one LINE: exit status 0, or why is in KEY.failed
 		--timeout $((600 + 10 * seconds)))
 	[[ $variant != skew ]] || args+=(--skew)
 	[[ $variant != nginx ]] || args+=(--server nginx)
-	setpriv --pdeathsig TERM "$lab" model "${args[@]}" > "$dir.log" 2>&1 </dev/null || status=$?
+	setpriv --pdeathsig TERM "$lab" model "${args[@]}" > "$dir.log" 2>&1 </dev/null 9>&- || status=$?
 	if ((status)); then
 		reason_of "$dir.log" > "$why"
 		echo "$status" > "$part/status"
@@ -195,8 +198,9 @@ stop() {
 	wait
 }
 trap stop EXIT
-trap 'echo "evaluate.sh: stopped; the same command goes on" >&2; exit 130' INT
-trap 'echo "evaluate.sh: stopped; the same command goes on" >&2; exit 143' TERM
+stopped() { echo "evaluate.sh: stopped; the same command goes on, bench/evaluate.sh --report shows what is there" >&2; }
+trap 'stopped; exit 130' INT
+trap 'stopped; exit 143' TERM
 
 collect_one() {	# wait for one of the running, say how it went
 	local pid status=0 line
@@ -248,6 +252,67 @@ best_stock() {
 	echo "$best"
 }
 
+line_of() {	# line_of KEY: the plan line that a run's directory is named after
+	[[ $1 =~ ^(.+)-([0-9]+)c-([0-9]+)b-s([0-9]+)-c([0-9]+)-r([0-9]+)-w([0-9]+)(-transmit)?(-(skew|nginx))?$ ]] || return
+	local m=("${BASH_REMATCH[@]}") workload=http
+	[[ -z ${m[8]} ]] || workload=transmit
+	echo "${m[1]} ${m[2]} ${m[3]} ${m[4]} ${m[5]} $workload ${m[10]:--} ${m[6]} ${m[7]}"
+}
+
+# What the report is about: the matrix asked for, and every other run that counts, so
+# that a smaller budget takes nothing away. Runs of one cell are compared only if they
+# are equally long: the longest that are there, and those that are not there at all.
+write_plan() {
+	local line key
+	{	while read -r line; do
+			read_line "$line"
+			echo "$key $line"
+		done <<< "$whole"
+		for key in $(printf '%s\n' "${!took[@]}" | sort); do
+			line=$(line_of "$key") || continue
+			[[ -n $only && ,$only, != *",${line%% *},"* ]] || echo "$key $line"
+		done
+	} | awk -v OFS='\t' -v done=" ${!took[*]} " '
+		seen[$1]++ { next }
+		{
+			$1 = $1; text[++n] = $0; cell[n] = $2 " " $3 " " $4 " " $6 " " $7 " " $8
+			there[n] = index(done, " " $1 " "); long[n] = $9 * 1e6 + $10; run[n] = cell[n] " " $5
+			if (there[n] && long[n] > most[cell[n]]) most[cell[n]] = long[n]
+		}
+		END {
+			for (i = 1; i <= n; i++) if (there[i] && long[i] == most[cell[i]]) have[run[i]]
+			for (i = 1; i <= n; i++) if (there[i] ? long[i] == most[cell[i]] : !(run[i] in have)) print text[i]
+		}' > "$out/plan.tsv.new"
+	mv "$out/plan.tsv.new" "$out/plan.tsv"
+}
+
+# Kernels and tools first: built inside the first runs, which wait for them side by
+# side, they would make every run that is still to come look as long.
+build() {
+	local line kernels=' ' kernel dir
+	[[ $lab == "$here/lab/lab" ]] || return 0
+	while read -r line; do
+		read_line "$line"
+		! is_done && [[ -r $here/setups/$setup.sh ]] && ! refuses "$setup" || continue
+		# shellcheck source=bench/setups/flowpar.sh
+		kernel=$(. "$here/setups/$setup.sh" > /dev/null; echo "$kernel")
+		[[ $kernels == *" $kernel "* ]] || kernels+="$kernel "
+	done <<< "$whole"
+	[[ $kernels != ' ' ]] || return 0
+	for kernel in $kernels; do
+		"$repo/kernel-patches/build.sh" "$kernel" > /dev/null || die "kernel $kernel does not build; see above"
+	done
+	# With the lab's own lock: another may be building there.
+	mkdir -p "$repo/out/bin"
+	exec 8> "$repo/out/bin/lock"
+	flock 8
+	for dir in ctl bench/steer bench/cohsim bench/lab; do
+		make -s -C "$repo/$dir" O="$repo/out/bin$([[ $dir != bench/lab ]] || echo /lab)" >&2 8>&- 9>&- ||
+			die "$dir does not build; see above"
+	done
+	exec 8>&-
+}
+
 chosen() {	# drop what --setups leaves out, and lines that came twice
 	awk -v only=",$only," '(only == ",," || index(only, "," $1 ",")) && !seen[$0]++'
 }
@@ -255,6 +320,9 @@ chosen() {	# drop what --setups leaves out, and lines that came twice
 if [[ $todo != plan ]]; then
 	mkdir -p "$out/runs"
 	out=$(cd "$out" && pwd)
+	# Two at once would remove each other's .part and report.
+	exec 9> "$out/lock"
+	flock -n 9 || die "--out $out: another evaluation is at work there; let it end or choose another directory"
 fi
 source_version=$(version)
 find_done
@@ -269,18 +337,18 @@ if [[ $todo == plan ]]; then
 fi
 if [[ $todo == run ]]; then
 	echo "$total runs, $jobs at a time: $(minutes "$(estimate "$whole")") left; can be interrupted, the same command goes on" >&2
-	touch "$out/plan.tsv"
+	write_plan
+	build
 	run_all "$first"
 	whole=$({ echo "$first"; plan_rest "$budget" "$(best_stock "$first")"; } | chosen)
 	total=$(grep -c . <<< "$whole") n=0
 	run_all "$whole"
 fi
+write_plan
 spent=0
-while read -r line; do
-	read_line "$line"
-	printf '%s\t%s\n' "$key" "${line// /$'\t'}"
+while IFS=$'\t' read -r key _; do
 	spent=$((spent + ${took[$key]:-0}))
-done <<< "$whole" > "$out/plan.tsv"
+done < "$out/plan.tsv"
 printf '%s\n' "budget=$budget" "minutes=$(((spent / jobs + 59) / 60))" "jobs=$jobs" > "$out/parameters"
 # Only a run of the sources as they are counts, or --keep was asked for.
 ((keep)) || echo "version=$source_version" >> "$out/parameters"

@@ -43,6 +43,10 @@ def same($name; $want; $got):
   else . end
 | (reduce counts[] as $c ({}; .[$c] = ([$servers[][$c]] | if any(. == null) then null else add end))) as $sum
 | (if $sum.cycles == null or $sum.insns == null then error("cohsim.jsonl: a server core without cycles or insns") else . end)
+# Whose a line is was told apart three times; each must add up to what the cores counted.
+| if $head.cost == null then . else reduce ("function", "structure", "transfer") as $by (.; reduce ("c2c", "upgrade") as $f (.;
+	([$records[] | select(.record == $by) | .[$f]] | add // 0) as $told
+	| if $told == $sum[$f] then . else error("cohsim.jsonl: \($f) by \($by) is \($told), the server cores counted \($sum[$f])") end)) end
 # cycles of a core as if a transfer had cost $c
 | def at($c): .cycles + (if $head.cost == null then 0 else
 	($c - $head.cost.c2c) * .c2c + (upgrade_at($c; $head.cost.llc) - $head.cost.upgrade) * .upgrade end);
@@ -51,7 +55,7 @@ def same($name; $want; $got):
 	key: $key, setup: $r.setup, variant: $asked.variant,
 	label: ($r.setup + (if $asked.variant == "-" then "" else "+" + $asked.variant end)),
 	cores: $r.server_cores, bytes: $r.file_bytes, seed: $r.seed, workload: $r.workload,
-	quantum: $head.quantum, cost: $head.cost, preset: $head.preset,
+	quantum: $head.quantum, cost: $head.cost, cache: $head.cache, preset: $head.preset,
 	requests: $r.requests, warm: $r.warm, concurrency: $r.concurrency,
 	own: $r.own_nic_pct, one: $r.one_core_pct, split: $r.split, kernel: $r.kernel, kernel_variant: $r.kernel_variant,
 	machine: $head.machine, qemu: ($head.qemu // $r.qemu), host_seconds: $r.host_seconds, requests_per_s: $r.requests_per_s,

@@ -62,5 +62,8 @@ def throughput($cost): map(.requests / (.at[$cost] // .at.measured).busiest_mcyc
 def cycles: cycles("110");
 def throughput: throughput("110");
 
+# The price of an upgrade where a transfer costs $c2c: as collect.jq's.
+def upgrade_at($c2c; $llc): [($c2c * 7 / 11 | round), $llc] | max;
+
 # compilers append .isra.0, .constprop.0, .part.0, .cold: the same function
 def base_name: split(".")[0];

@@ -7,7 +7,7 @@ escape() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g'; }
 html_table() {	# html_table NAME
 	jq -r --arg name "$1" '
 		def esc: gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;");
-		def row($tag): (length as $n | to_entries | map("<\($tag)\(if .value | test("NOT reached|not run:") then " class=\"bad\"" elif .value | test("  reached") then " class=\"good\"" else "" end)\(
+		def row($tag): (length as $n | to_entries | map("<\($tag)\(if .value | test("NOT reached|reached at 110 only|not run:") then " class=\"bad\"" elif .value | test("  reached") then " class=\"good\"" else "" end)\(
 			if $n == 2 and (.value | test("^not run")) then " colspan=\"99\"" else "" end)>\(.value | esc)</\($tag)>") | join(""));
 		select(.name == $name)
 		| "<section id=\"t-\(.name)\"><h2>\(.title | esc)</h2>", (.notes[] | "<p class=\"note\">\(esc)</p>"),
@@ -33,7 +33,7 @@ page() {
 <html lang="en"><head><meta charset="utf-8"><title>flowpar: the evaluation</title>
 <style>body{font:16px/1.5 sans-serif;max-width:76em;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;font-size:13px}td,th{border:1px solid #ccc;padding:.2em .5em;text-align:right;white-space:nowrap}
-td:first-child,th:first-child{text-align:left}#t-left td:nth-child(n+6),#t-missing td,#t-left-structures td:last-child,#t-left-causes td:last-child,#t-left-causes td:first-child,#t-mapping td{text-align:left;white-space:normal}
+td:first-child,th:first-child{text-align:left}#t-left td:nth-child(n+6),#t-missing td,#t-missed td,#t-left-structures td:last-child,#t-left-causes td:last-child,#t-left-causes td:first-child,#t-mapping td{text-align:left;white-space:normal}
 .wide{overflow-x:auto}svg{max-width:100%;height:auto}figure{margin:2em 0}figcaption{font-size:14px}
 .note{color:#555;font-size:13px}.good{color:#176b2c}.bad{color:#a3271d}nav a{margin-right:1em;white-space:nowrap}</style></head><body>
 <h1>flowpar: one flow, one core</h1>

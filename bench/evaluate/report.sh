@@ -75,10 +75,14 @@ tables() {
 facts() {
 	jq -rn '[inputs] | def all(f): map(f) | map(select(. != null)) | unique | join(", ");
 		"kernel \(all(.kernel)); quantum \(all(.quantum)); seeds \(all(.seed)); QEMU \(all(.qemu | if . == null then . else split(" ")[0] end))",
-		([all(.machine) | select(. != "")] +
-		 [map(select(.cost != null)) | first | select(. != null)
-			| "preset \(.preset), cycles: \(.cost | to_entries | map(select(.key != "c2c" and .key != "upgrade") | "\(.key) \(.value)") | join(", ")), upgrade 7/11 of c2c, at least llc"]
-		 | join("; "))' "$data/runs.jsonl"
+		(all(.warm) | select(. != "") | "warm-up \(.) requests or packets a core"),
+		([all(.machine) | select(. != "")] | join("; ") | select(. != "")),
+		# Whatever a run was given for the costs that the band is over, the rest has to be one model.
+		([.[] | select(.cost != null) | {preset, cost: (.cost | del(.c2c, .upgrade)), cache}] | unique
+		 | if length > 1 then "ATTENTION: \(length) different models stand together here (KEEP=1):" else empty end,
+		   (.[] | "preset \(.preset), cycles: \(.cost | to_entries | map("\(.key) \(.value)") | join(", ")), upgrade 7/11 of c2c, at least llc",
+		    (.cache // empty | "caches: " + ([["l1i", .l1i_kib, .l1i_ways], ["l1d", .l1d_kib, .l1d_ways], ["l2", .l2_kib, .l2_ways], ["llc", .llc_kib, .llc_ways]]
+			| map("\(.[0]) \(.[1]) KiB \(.[2])-way") | join(", ")) + "; lines of 64 bytes")))' "$data/runs.jsonl"
 }
 caveat() {
 	if jq -en '[inputs] | all(.cost == null)' "$data/runs.jsonl" > /dev/null; then
@@ -86,6 +90,7 @@ caveat() {
 	else
 		echo "Modelled, not measured on hardware: a 0.5 CPI core without out-of-order, prefetch, branch or TLB effects;"
 		echo "no bandwidth limit; flat topology; interleaving at block granularity. Cache-to-cache costs 50, 110 and 250 cycles."
+		echo "Timer ticks come some 20 times as often per request as on hardware; what the NIC writes by DMA is not seen (some 300 cycles a request)."
 	fi
 	facts
 }

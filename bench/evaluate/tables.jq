@@ -41,22 +41,47 @@ $runs as $all
   def worst_peer($f): [$peers[] | {p: ., r: div(cyc($f; $n; "110"); cyc(.; $n; "110"))} | select(.r != null)] | max_by(.r);
   def listed: order - ours - [tuned, direct, "rr-queue-id-bpf", "multiqueue"];	# multiqueue: no emulated NIC has it
   def ranking($cost): $plain | map({l: ., c: cyc(.; $n; $cost)} | select(.c != null)) | sort_by(.c);
-  # Pairs that change places between costs, and whether seeds alone could do that.
-  def flips: [range(0; $plain | length) as $i | range($i + 1; $plain | length) as $j
+  # Pairs that change places between costs. Seeds alone could do that unless each side
+  # is the cheaper one, by every seed, at some cost.
+  # direct is beside them only to be counted against: clients of a service cannot do that.
+  def flip_pairs: ($plain - [direct]) as $plain | [range(0; $plain | length) as $i | range($i + 1; $plain | length) as $j
 	| $plain[$i] as $a | $plain[$j] as $b
 	| [costs[] as $c | cyc($a; $n; $c) - cyc($b; $n; $c) | if . > 0 then 1 else -1 end] | unique | select(length > 1)
-	| (cells($a; $n) | cycles) as $x | (cells($b; $n) | cycles) as $y
-	| "\($a) / \($b)" + if ($x | length) > 1 and ($y | length) > 1 and ($x | min) <= ($y | max) and ($y | min) <= ($x | max)
-	  then " (no further apart than seeds)" else "" end];
+	| def below($p; $q): any(costs[]; . as $c | (cells($p; $n) | cycles($c) | max) < (cells($q; $n) | cycles($c) | min));
+	  {$a, $b, seeds: ((cells($a; $n) | length) > 1 and (cells($b; $n) | length) > 1 and (below($a; $b) and below($b; $a) | not))}];
+  def flips: [flip_pairs[] | "\(.a) / \(.b)" + if .seeds then " (no further apart than seeds)" else "" end];
+  # Per request, means over seeds: counts, and the cycles of all that is no transfer or upgrade.
+  def mean_of($l): cells($l; $n) as $cell
+	| def m(f): $cell | map(f) | mean;
+	  {l: $l, insns: m(.per_req.insns), c2c: m(.per_req.c2c), upgrade: m(.per_req.upgrade // 0), llc: ($cell[0].cost.llc // 0),
+	   rest: m(.cycles_per_req - .cost.c2c * .per_req.c2c - .cost.upgrade * (.per_req.upgrade // 0))};
+  def lines_of: .c2c + .upgrade;
+  def costs_at($c): .rest + $c * .c2c + upgrade_at($c; .llc) * .upgrade;
+  # The whole price of a transfer from which on the other side is the cheaper one.
+  def crossover($p; $q): [range(50; 251) as $c | {$c, less: (($p | costs_at($c)) < ($q | costs_at($c)))}] as $at
+	| [range(1; $at | length) | select($at[.].less != $at[. - 1].less) | $at[.].c] | first // null;
+  # Function or structure: what $p has more than $q of it per request, most first.
+  def shares($cell; $record; name; value):
+	($cell | map(.requests) | add) as $requests
+	| [$cell[] | $records[.key][] | select(.record == $record)] | group_by(name)
+	| map({key: (.[0] | name), value: ((map(value) | add) / $requests)}) | from_entries;
+  def most($p; $q; $record; name; value; $digits):
+	shares($p; $record; name; value) as $x | shares($q; $record; name; value) as $y
+	| [($x + $y | keys[]) as $k | {$k, d: (($x[$k] // 0) - ($y[$k] // 0))}] | sort_by(-(.d | fabs), .k) | .[:5]
+	| map("\(.k) \(if .d > 0 then "+" else "" end)\(.d | fix($digits))") | join(", ");
+  def differ($p; $q): cells($p; $n) as $x | cells($q; $n) as $y | "Of \($p) against \($q), by function, insns/req: \(most($x; $y; "function"; .function | base_name; .insns // 0; 0)); "
+	+ "lines moved (c2c + upgrades)/req: \(most($x; $y; "function"; .function | base_name; (.c2c // 0) + (.upgrade // 0); 1)); "
+	+ "by structure: \(most($x; $y; "structure"; .structure; .c2c + .upgrade; 1)).";
   def cause($f; $s): [$causes[] | select(.[0] as $re | $s | test($re)) | select(.[1] as $re | $f | test($re))] | first // null;
-  # A set-up's transfers by row of the list of causes: c2c per request, and what is more than the row's cause accounts for.
+  # A set-up's transfers by row of the list of causes: c2c and upgrades per request, and what is more than the row's cause accounts for.
   def by_cause($l): cells($l; $n) as $cell
 	| ($cell | map(.requests) | add) as $requests
 	| [$cell[] | . as $run | $records[.key][] | select(.record == "transfer")
 	   | {c: (cause(.function | base_name; .structure) // ["", "", "-", "not explained yet", "-", "0"]), c2c, upgrade,
 	      cycles: (if $run.cost == null then 0 else .c2c * $run.cost.c2c + .upgrade * $run.cost.upgrade end)}]
 	| group_by(.c) | map({c: .[0].c, c2c: ((map(.c2c) | add) / $requests), upgrade: ((map(.upgrade) | add) / $requests), cycles: ((map(.cycles) | add) / $requests)}
-	    | .over = ([.c2c - (.c[5] | tonumber), 0] | max));
+	    | .most = (.c[if .c[6] != null and ($l | test("^flowpar-(nat|direct)")) then 6 else 5 end] | tonumber)
+	    | .over = ([.c2c + .upgrade - .most, 0] | max));
   def unnamed($l): if cells($l; $n) == [] then null else by_cause($l) | map(.over) | add // 0 end;
   def packet($l): [$all | at_base[] | select(.workload == "transmit" and .label == $l) | .cycles_per_req] | median;
   def bars:
@@ -96,12 +121,66 @@ $runs as $all
 		cells(.; $n) | if . == [] then "no number" else map((.core_mcycles | max) / (.core_mcycles | mean)) | spread(3) end),
 	  line("c2c/req with the lines that a client CPU wrote last (dma), an upper bound"; "printed";
 		cells(.; $n) | if . == [] then "no number" else map(.per_req | .c2c + (.dma // 0)) | median | fix(1) end),
-	  line("c2c/req whose cause is not named below"; "below 0.1"; unnamed(.) as $v | verdict($v; $v < 0.1; 2)),
+	  line("c2c and upgrades/req whose cause is not named below"; "below 0.1"; unnamed(.) as $v | verdict($v; $v < 0.1; 2)),
 	  line("transmit alone, cycles/packet of \(original_stock) against it"; "printed; original about 6x";
 		div(packet(original_stock); packet(.)) | if . == null then "no number" else fix(2) + "x" end),
 	  line("packets by the own NIC, %"; "at least 99"; (cells(.; $n) | map(.own) | median) as $v | verdict($v; $v >= 99; 1)),
 	  line("connections on one core, %"; "at least 99"; (cells(.; $n) | map(.one) | median) as $v | verdict($v; $v >= 99; 1))
 	]);
+
+  def flip_table:
+	[flip_pairs[] | [mean_of(.a), mean_of(.b)] as $m | ($m | sort_by(.rest)) as $m | . + {p: $m[0], q: $m[1]}] as $pairs
+	| table("flips"; "Set-ups that change places between c2c 50, 110 and 250"; [
+		"Per request, means over seeds. beside lines: cycles without transfers and upgrades. The first of a pair costs less beside them, the second moves fewer lines; below the crossover, computed from the counts, the first is the cheaper one."];
+	  ["pair", "set-up", "seeds", "insns", "c2c", "upgrades", "cycles beside lines", "cycles@50", "cycles@110", "cycles@250", "crossover c2c"];
+	  [$pairs[] | . as $pair | .p, .q | . as $m
+	  | ["\($pair.p.l) / \($pair.q.l)" + (if $pair.seeds then " (seeds)" else "" end), .l, (cells(.l; $n) | length | tostring), (.insns | fix(0)), (.c2c | fix(1)), (.upgrade | fix(1)), (.rest | fix(0)),
+	     (costs[] | tonumber as $c | $m | costs_at($c) | fix(0)),
+	     (crossover($pair.p; $pair.q) | if . == null then "-" else tostring end)]]);
+
+  # Every bar that is missed, with why and what it would take.
+  def removable($f): by_cause($f) | map(select(.c[2] != "-")) | group_by(.c[2])
+	| map("\(.[0].c[2]) \(map(.c2c + .upgrade) | add | fix(1)) lines, \(map(.cycles) | add | fix(0)) cycles at 110") | join("; ");
+  def largest($f; $k): by_cause($f) | group_by(.c[3]) | map({c: .[0].c, v: (map(.c2c) | add)}) | sort_by(-.v) | .[:$k]
+	| map("\(.v | fix(2)) \(.c[3]) [\(.c[2]): \(.c[4])]") | join("; ");
+  def misses_of($f):
+	mean_of($f) as $m
+	| (costs | map(select(. as $c | ratio_one($f; $c) != null and ratio_one($f; $c) > 1.06))) as $one
+	| (costs | map(select(. as $c | ratio_stock($f; $c) != null and ratio_stock($f; $c) < 1.5))) as $half
+	| (if $one == [] then empty else
+	   ($one | max_by(ratio_one($f; .))) as $c | (cyc($f; $n; $c) - 1.06 * cyc(stock; 1; $c)) as $over
+	   | ["\($f): at most 1.06 of \(stock) on ONE core, at c2c \($one | join(", "))",
+	      "\(ratio_one($f; $c) | fix(3)) at c2c \($c), \($over | fix(0)) cycles a request too many. Its lines cost \(($m | costs_at($c | tonumber)) - $m.rest | fix(0)) cycles there, which one core has not; beside them it needs \($m.rest | fix(0)), by function, cycles against that one core: \(most(cells($f; $n); cells(stock; 1); "function"; .function | base_name; .cycles // 0; 0)). "
+	      + "It would take \($over / ($c | tonumber) | fix(1)) transfers, or \($over / 0.5 | fix(0)) instructions, less a request. What can be removed, by whom: \(removable($f))."] end),
+	  (if $half == [] then empty else
+	   ($half | min_by(ratio_stock($f; .))) as $c | (cyc($f; $n; $c) - cyc(stock; $n; $c) / 1.5) as $over | mean_of(stock) as $s
+	   | ["\($f): \(stock) at least 1.5 times, at c2c \($half | join(", "))",
+	      "\(ratio_stock($f; $c) | fix(2)) at c2c \($c). Where a transfer is cheap \(stock) loses little by moving many: its \($s.c2c | fix(0)) transfers and \($s.upgrade | fix(0)) upgrades cost \(($s | costs_at($c | tonumber)) - $s.rest | fix(0)) of \(cyc(stock; $n; $c) | fix(0)) cycles; beside lines the two need \($s.rest | fix(0)) and \($m.rest | fix(0)). "
+	      + "It would take \($over | fix(0)) cycles (\($over / 0.5 | fix(0)) instructions) less a request; without any line moved \($f) would be at \(div(cyc(stock; $n; $c); $m.rest) | fix(2)), so "
+	      + (if div(cyc(stock; $n; $c); $m.rest) < 1.5 then "lines alone cannot do it: the rest is the request's own instructions, which \(stock) on one core needs as well (\(insns(stock; 1) | fix(0)) there, \($m.insns | fix(0)) here). " else "fewer lines would do. " end)
+	      + differ(stock; $f)] end),
+	  (if $m.c2c == null or transfers($f; $n) <= 10 then empty else
+	   ["\($f): 10 c2c a request is the target",
+	    "\(transfers($f; $n) | fix(1)), \(transfers($f; $n) - 10 | fix(1)) too many. The largest, with whose they are and what removes them: \(largest($f; 6)). What can be removed, by whom: \(removable($f))."
+	    + (if $f != flowpar or transfers(tuned; $n) == null then "" else " Without what configuration removes (\(tuned)): \(transfers(tuned; $n) | fix(1))." end)] end),
+	  ($peers[] as $p | [costs[] as $c | select(cyc($f; $n; $c) >= cyc($p; $n; $c)) | $c] | select(. != []) | . as $at
+	   | (map(. as $c | (cyc($f; $n; $c) - cyc($p; $n; $c))) | max) as $over
+	   | ["\($f): cheaper than every peer, but not than \($p) at c2c \($at | join(", "))",
+	      "up to \($over | fix(0)) cycles a request too many, which is \($over / 0.5 | fix(0)) instructions. \(differ($f; $p))"]);
+  def missed:
+	[$labels[] | select(. as $l | ours | index($l))] as $have
+	| table("missed"; "Bars that are missed: why, and what it would take"; [
+		"From the counts of this run. A bar that holds at c2c 110 and not at 50 or 250 is missed."];
+	  ["bar", "why, and what it would take"];
+	  if $measured then [] else [
+	   ($have[] as $f | misses_of($f)),
+	   (flip_pairs[] | select(.seeds | not) | ([mean_of(.a), mean_of(.b)] | sort_by(.rest)) as [$p, $q] | crossover($p; $q) as $x
+	    | ["order: \($p.l) / \($q.l) change places",
+	       "\($p.l) needs \($q.rest - $p.rest | fix(0)) cycles less beside lines (\($q.insns - $p.insns | if . >= 0 then "\(fix(0)) instructions fewer" else "though \(-. | fix(0)) instructions more: fewer cache misses" end)), "
+	       + "\($q.l) moves \(($p | lines_of) - ($q | lines_of) | fix(1)) lines less (\($p.c2c - $q.c2c | fix(1)) c2c, \($p.upgrade - $q.upgrade | fix(1)) upgrades); they are even at c2c \($x // "-"). "
+	       + "For one order at every cost \($q.l) would have to save \(($q | costs_at(50)) - ($p | costs_at(50)) | fix(0)) cycles beside lines, or \($p.l) \(($p | costs_at(250)) - ($q | costs_at(250)) | . / 250 | fix(1)) transfers. "
+	       + (if (cells($p.l; $n) | length) < 2 or (cells($q.l; $n) | length) < 2 then "One seed on a side: whether seeds could do it is not known. " else "" end)
+	       + differ($p.l; $q.l)])] end);
 
   # --- set-ups beside each other ---------------------------------------------------
   def setups:
@@ -222,7 +301,7 @@ $runs as $all
   def top($name; $title; $record; name; $shown):
 	[$plain[] | {key: ., value: moved(cells(.; $n); $record; name)}] | from_entries as $by
 	| [$by[][] | {what, c2c}] | group_by(.what) | map({what: .[0].what, c2c: (map(.c2c) | max)}) | sort_by(-.c2c) | .[:$shown] | map(.what) as $names
-	| table($name; $title; ["c2c transfers per request, mean over seeds; the \($shown) largest of any set-up, the others together. Attributed and counted must agree: the first is this table's sum, the second was counted on the cores."];
+	| table($name; $title; ["c2c transfers per request, mean over seeds; the \($shown) largest of any set-up, the others together. attributed: this table's sum; counted: on the cores. A modelled run in which they are not equal does not count (measured, the first are samples)."];
 	  ["what"] + $plain;
 	  [$names[] as $w | [$w] + [$plain[] as $l | [$by[$l][] | select(.what == $w) | .c2c] | add // 0 | fix(2)]]
 	  + [["all others"] + [$plain[] as $l | [$by[$l][] | select(.what as $w | $names | index($w) | not) | .c2c] | add // 0 | fix(2)],
@@ -249,9 +328,9 @@ $runs as $all
 	       c2c: ((map(.c2c) | add) / $requests), false: ((map(.c2c_false) | add) / $requests), upgrade: ((map(.upgrade) | add) / $requests)})
 	| map(select(.c2c + .upgrade > 0)) | sort_by(-(.c2c + .upgrade), .f, .s)
 	| (map(.c2c) | add) as $sum | (map(.upgrade) | add) as $upgrades
-	| (map(select(cause(.f; .s) == null) | .c2c) | add // 0) as $unnamed
+	| (map(select(cause(.f; .s) == null) | .c2c + .upgrade) | add // 0) as $unnamed
 	| table("left"; "What is left: every line that still moves between server cores in \(flowpar), \($n) cores"; [
-		"c2c and upgrades per request, mean over \($cell | length) seeds, largest first: \($sum | fix(2)) c2c, \($upgrades | fix(2)) upgrades in all. c2c without a cause in the list: \($unnamed | fix(2)).",
+		"c2c and upgrades per request, mean over \($cell | length) seeds, largest first: \($sum | fix(2)) c2c, \($upgrades | fix(2)) upgrades in all. Of both without a cause in the list: \($unnamed | fix(2)).",
 		"whose: ours to remove (configuration, module, patch), or the kernel's or the server's own."];
 	  ["rank", "c2c", "false", "upgrade", "c2c so far", "function", "module", "structure", "whose", "cause", "what removes it"];
 	  [foreach (to_entries[]) as $e ({so_far: 0}; {so_far: (.so_far + $e.value.c2c), e: $e};
@@ -261,14 +340,14 @@ $runs as $all
   def left_causes:
 	(cells(flowpar; $n) | map(.cycles_per_req) | mean) as $cycles
 	| [by_cause(flowpar) | group_by(.c[2:5])[] | {c: .[0].c, c2c: (map(.c2c) | add), upgrade: (map(.upgrade) | add), cycles: (map(.cycles) | add),
-	     most: (map(.c[5] | tonumber) | add), over: (map(.over) | add)}]
+	     most: (map(.most) | add), over: (map(.over) | add)}]
 	| map(select(.c2c + .upgrade > 0)) | sort_by(-.cycles, .c[3])
 	| table("left-causes"; "What is left, by cause"; [
 		"Every transfer and upgrade of \(flowpar) at \($n) cores, per request; cycles at c2c 110, and their share of the request's \($cycles | fix(0)). whose: who can remove it: configuration, our module, a kernel patch (kernel), the server.",
-		"most: the c2c that the cause can account for; what is beyond counts as not explained. That the list is no catch-all: of \(stock)'s \(transfers(stock; $n) | fix(1)) c2c it leaves \(unnamed(stock) | fix(1)) unexplained."];
-	  ["cause", "whose", "c2c", "most", "upgrade", "cycles", "share", "what removes it"];
-	  [.[] | [.c[3], .c[2], (.c2c | fix(2)) + (if .over >= 0.005 then " (\(.over | fix(2)) too many)" else "" end), (.most | fix(2)), (.upgrade | fix(2)), (.cycles | fix(0)), (100 * .cycles / $cycles | fix(2)) + " %", .c[4]]]
-	  + (if . == [] then [] else [["sum", "", (map(.c2c) | add | fix(2)), "", (map(.upgrade) | add | fix(2)), (map(.cycles) | add | fix(0)),
+		"most: the c2c and upgrades together that the cause can account for; what is beyond counts as not explained. That the list is no catch-all: of \(stock)'s \(cells(stock; $n) | map(.per_req | .c2c + (.upgrade // 0)) | median | fix(1)) it leaves \(unnamed(stock) | fix(1)) unexplained."];
+	  ["cause", "whose", "c2c", "upgrade", "most", "cycles", "share", "what removes it"];
+	  [.[] | [.c[3], .c[2], (.c2c | fix(2)), (.upgrade | fix(2)), (.most | fix(2)) + (if .over >= 0.005 then " (\(.over | fix(2)) too many)" else "" end), (.cycles | fix(0)), (100 * .cycles / $cycles | fix(2)) + " %", .c[4]]]
+	  + (if . == [] then [] else [["sum", "", (map(.c2c) | add | fix(2)), (map(.upgrade) | add | fix(2)), "", (map(.cycles) | add | fix(0)),
 	      (100 * (map(.cycles) | add) / $cycles | fix(2)) + " %", ""]] end));
   # the same by structure: short enough to read
   def left_short:
@@ -342,6 +421,6 @@ $runs as $all
 	table("missing"; "Asked for and not run"; ["Each with the reason that the lab gave."];
 	  ["run", "reason"]; [$missing[] | [.key, .reason]]);
 
-  [bars, setups, ranks, scaling, transmit, sizes, table23, table4, whole, mapping, by_function, by_structure, balance, gap, left_causes, left_short, left_lines, left, check_costs, variants, gone]
+  [bars, missed, setups, ranks, flip_table, scaling, transmit, sizes, table23, table4, whole, mapping, by_function, by_structure, balance, gap, left_causes, left_short, left_lines, left, check_costs, variants, gone]
 | map(select(.rows != []))
 | .[]

@@ -38,11 +38,27 @@ die() { echo "measure.sh: $*" >&2; exit 2; }
 # Loads that another core's cache answered with a modified line; the first that this CPU knows.
 readonly hitm_events=(mem_load_l3_hit_retired.xsnp_fwd mem_load_l3_hit_retired.xsnp_hitm)
 
-knows() { perf stat -x, -e "$1" true 2>&1 | awk -F, 'NF > 3 { ok = $1 ~ /^[0-9]/ } END { exit !ok }'; }
+knows() { perf stat -x';' -e "$1" true 2>&1 | awk -F';' 'NF > 3 { ok = $1 ~ /^[0-9]/ } END { exit !ok }'; }
 
 cpu_count() {	# cpu_count LIST: how many CPUs 0-3,8 names
 	[[ $1 =~ ^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$ ]] || die "--cpus $1: want a list like 0-3,8"
-	awk -v RS=, -F- '{ n += NF > 1 ? $2 - $1 + 1 : 1 } END { print n }' <<< "$1"
+	tr , '\n' <<< "$1" | awk -F- '
+		NF > 1 && $2 + 0 < $1 + 0 { exit bad = 1 }
+		{ for (i = $1 + 0; i <= $NF + 0; i++) n += !seen[i]++ }
+		END { if (bad) exit 1; print n }' || die "--cpus $1: a range that runs backwards"
+}
+
+needs() {	# needs PROGRAM[:PACKAGE]...: before the load is run, not after
+	local p
+	for p; do
+		command -v "${p%:*}" > /dev/null || die "${p%:*}: not found; apt-get install ${p#*:}"
+	done
+}
+
+made() {	# made PASS FILE PERF_ARGUMENT...: FILE from what the pass recorded
+	local name=$1 file=$2
+	shift 2
+	perf "$@" > "$file" 2>> "$run/perf.$name.log" || die "perf $1: exit $?; its words: $run/perf.$name.log"
 }
 
 pass() {	# pass NAME PERF_ARGUMENT...: the load once, under perf
@@ -76,7 +92,7 @@ run() {
 	shift
 	load=("$@")
 	cores=$(cpu_count "$cpus")
-	command -v perf > /dev/null || die "perf: not found; apt-get install linux-perf"
+	needs perf:linux-perf jq gnuplot:gnuplot-nox column:bsdextrautils
 	for e in cycles instructions "$misses"; do
 		knows "$e" || die "perf: event $e does not count here (a virtual machine without a PMU?, perf_event_paranoid $(< /proc/sys/kernel/perf_event_paranoid)?)"
 	done
@@ -92,16 +108,20 @@ run() {
 	run=$out/runs/$key
 	rm -rf "$run"
 	mkdir -p "$run"
-	pass stat stat -a -A -C "$cpus" -x, -o "$run/stat" -e "cycles,instructions,$misses${hitm:+,$hitm}"
+	pass stat stat -a -A -C "$cpus" -x';' -o "$run/stat" -e "cycles,instructions,$misses${hitm:+,$hitm}"
 	pass record record -a -C "$cpus" -o "$run/record.data" -e "cycles,instructions,$misses"
-	perf report -i "$run/record.data" --stdio -t '|' -F period,dso,sym > "$run/record" 2>> "$run/perf.record.log"
-	if [[ -n $hitm ]] && perf c2c record -o "$run/c2c.data" true > /dev/null 2>&1; then
+	made record "$run/record" report -i "$run/record.data" --stdio -t '|' -F period,dso,sym
+	if [[ -z $hitm ]]; then
+		:	# said above
+	elif ! perf c2c record -o "$run/c2c.data" true > "$run/perf.c2c.log" 2>&1; then
+		echo "measure.sh: perf c2c does not work here, so transfers are counted but not attributed: $(grep -a . "$run/perf.c2c.log" | head -n 1)" >&2
+	else
 		pass c2c c2c record -a -C "$cpus" -o "$run/c2c.data"
-		perf c2c report -i "$run/c2c.data" --stdio > "$run/c2c.txt" 2>> "$run/perf.c2c.log"
-		perf report -i "$run/c2c.data" --mem-mode --stdio -t '|' -F sample,dso,sym,symbol_daddr,snoop > "$run/c2c" 2>> "$run/perf.c2c.log"
+		made c2c "$run/c2c.txt" c2c report -i "$run/c2c.data" --stdio
+		made c2c "$run/c2c" report -i "$run/c2c.data" --mem-mode --stdio -t '|' -F sample,dso,sym,symbol_daddr,snoop
 	fi
 	rm -f "$run"/*.data
-	{	echo "setup=$setup cores=$cores bytes=$bytes repeat=$repeat misses=$misses hitm=$hitm"
+	{	printf 'setup=%q cores=%q bytes=%q repeat=%q misses=%q hitm=%q\n' "$setup" "$cores" "$bytes" "$repeat" "$misses" "$hitm"
 		echo "kernel=$(uname -r)"
 		echo "machine=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)"
 	} > "$run/parameters"
@@ -111,6 +131,7 @@ run() {
 
 report() {
 	local run file
+	needs jq gnuplot:gnuplot-nox column:bsdextrautils
 	: > "$out/plan.tsv"
 	for file in "$out"/runs/*/complete; do
 		[[ -r $file ]] || die "$out: no run there"

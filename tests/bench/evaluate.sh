@@ -42,9 +42,9 @@ jq -n --arg setup "$setup" --arg workload "$workload" --arg server "$server" --a
 	--argjson seed "$seed" --argjson n $((cores * requests)) --argjson failed $failed '{$setup, server_cores: $cores, nics: $cores, $workload, $server, $skew,
 	file_bytes: $file, $seed, quantum: 100, kernel: "6.12-test", requests: $n, $failed, own_nic_pct: 99.5, one_core_pct: 100, split: [10, 11]}' > "$out/run.json"
 counts() { echo "\"insns\":$1,\"accesses\":0,\"l1i_miss\":0,\"l1d_miss\":0,\"l2_miss\":$2,\"llc\":0,\"dram\":0,\"c2c\":$2,\"c2c_false\":0,\"upgrade\":$3,\"dma\":0,\"cycles\":$4"; }
-upgrade=$(awk -v c="$c2c" 'BEGIN { u = sprintf("%.0f", c * 7 / 11); print u < 50 ? 50 : u }')
+upgrade=$(awk -v c="$c2c" 'BEGIN { u = sprintf("%.0f", c * 7 / 11); print u + 0 < 50 ? 50 : u }')
 {
-	echo "{\"record\":\"run\",\"schema\":1,\"quantum\":100,\"seed\":$seed,\"preset\":\"zen4\",\"cost\":{\"cpi\":0.5,\"llc\":50,\"c2c\":$c2c,\"upgrade\":$upgrade},\"region\":${REGION:-true}}"
+	echo "{\"record\":\"run\",\"schema\":1,\"quantum\":100,\"seed\":$seed,\"preset\":\"zen4\",\"cost\":{\"cpi\":0.5,\"llc\":50,\"c2c\":$c2c,\"upgrade\":$upgrade},\"cache\":{\"l1i_kib\":32,\"l1i_ways\":8,\"l1d_kib\":48,\"l1d_ways\":12,\"l2_kib\":1024,\"l2_ways\":8,\"llc_kib\":32768,\"llc_ways\":16},\"region\":${REGION:-true}}"
 	for ((k = 0; k < 2 * cores; k++)); do
 		role=server
 		((k < cores)) || role=client
@@ -117,6 +117,16 @@ for f in costs throughput efficiency transmit by-function by-structure balance; 
 done
 same "as many captions with the caveat as figures" 7 "$(grep -c '<figcaption>.*Modelled, not measured' "$test_out/good/report.html")"
 
+for what in 'preset zen4, cycles: cpi 0.5, llc 50, upgrade' 'caches: l1i 32 KiB 8-way, l1d 48 KiB 12-way' 'Timer ticks come some 20 times as often' 'writes by DMA is not seen'; do
+	check "beside the figures: $what" grep -qF "$what" "$test_out/good/costs.svg"
+done
+d=$test_out/models
+cp -r "$test_out/good" "$d"
+sed -i 's/"l2_kib":1024/"l2_kib":2048/' "$d"/runs/flowpar-nat-8c-*/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+check "runs of different models are not passed off as one" grep -q '^ATTENTION: 2 different models stand together' "$d/report.txt"
+check_fails "those of one are" 1 '^$' grep 'different models' "$test_out/good/report.txt"
+
 # --- going on -----------------------------------------------------------------------
 
 : > "$CALLS"
@@ -141,14 +151,54 @@ SLOW=8023ad-l34 "$evaluate" --budget quick --lab "$test_out/lab" --jobs 2 --setu
 pid=$!
 check "two are under way" wait_until 20 test -d "$test_out/cut/runs/8023ad-l34-8c-128b-s1-c110-r100-w100.part"
 check "another came through" wait_until 20 test -d "$test_out/cut/runs/reuseport-8c-128b-s1-c110-r100-w100"
+check_fails "a second one at the same place is told so" 2 '^evaluate.sh: --out .*/cut: another evaluation is at work there' bench cut
+check "and leaves the first's runs alone" test -d "$test_out/cut/runs/8023ad-l34-8c-128b-s1-c110-r100-w100.part"
 kill -TERM $pid
 wait $pid
 same "an evaluation that is told to end does" 143 $?
+check "it says how to go on, and how to see what is there" grep -q 'stopped; the same command goes on, bench/evaluate.sh --report shows' "$test_out/cut.log"
+same "its plan is whole, though it was stopped" "3 1" "$(grep -c ^8023ad-l34 "$test_out/cut/plan.tsv") $(grep -c ^reuseport "$test_out/cut/plan.tsv")"
 check_fails "no lab is left behind" 1 '^$' pgrep -f "$test_out/lab model"
 : > "$CALLS"
 check "the same command goes on" bench cut --setups 8023ad-l34,reuseport
 same "not with what was done" 0 "$(grep -c '^reuseport 8' "$CALLS")"
 same "but with what was not" 1 "$(grep -c '^8023ad-l34 8' "$CALLS")"
+
+# --- the default budget --------------------------------------------------------------
+
+d=$test_out/hour
+hour() { bench hour --setups balance-rr,8023ad-l34,reuseport,flowpar-nat "$@"; }
+check "the default budget, of the first two peers, a tuned one and flowpar" hour --budget default
+same "a figure of file sizes" "128 256 2,048 32,768" "$(jq -r 'select(.name == "sizes") | .rows[][0]' "$d/data/tables.jsonl" | uniq | xargs)"
+check "with a picture" grep -q 'id="f-sizes"' "$d/report.html"
+# 1742.5 / 572.5, whatever the size
+same "the gain over round robin, 4 cores: 945 / 575 by the busiest cores' 960 / 590" 1.63x "$(cell hour sizes '^2,048 flowpar-nat' 'gain over balance-rr')"
+# what was made at 50 is what was computed for it
+same "runs at other costs are what their band said" "0.0 % 0.0 % 0.0 % 0.0 %" "$(jq -r 'select(.name == "costs") | .rows[][6]' "$d/data/tables.jsonl" | xargs)"
+same "another server and skewed load are apart" "8023ad-l34+nginx 8023ad-l34+skew flowpar-nat+nginx flowpar-nat+skew reuseport+nginx" \
+	"$(jq -r 'select(.name == "variants") | .rows[][0]' "$d/data/tables.jsonl" | sort | xargs)"
+same "in the CSV too: none in the one, each in the other" "0 15" "$(grep -cE '[+](nginx|skew)' "$d/summary.csv") $(grep -cE '[+](nginx|skew)' "$d/variants.csv")"
+
+check "a smaller budget, asked for later" hour
+same "takes nothing away: the sizes are still there" "128 256 2,048 32,768" "$(jq -r 'select(.name == "sizes") | .rows[][0]' "$d/data/tables.jsonl" | uniq | xargs)"
+same "and the three seeds" 3 "$(cell hour setups '^flowpar-nat 3$' seeds)"
+same "nor stands a shorter run, which it made, beside the longer one of the same name" 1 "$(grep -c '^8023ad-l34,8,128,1,100,110,' "$d/summary.csv")"
+
+# --- building is no run ----------------------------------------------------------------
+
+mkdir -p "$copy/kernel-patches"
+printf '#!/bin/bash\necho "build $1" >> "$CALLS"\nsleep 2\n' > "$copy/kernel-patches/build.sh"
+chmod +x "$copy/kernel-patches/build.sh"
+for dir in ctl bench/steer bench/cohsim bench/lab; do
+	printf 'all:\n\t@echo "make %s" >> "$$CALLS"\n' "$dir" > "$copy/$dir/Makefile"
+done
+cp "$test_out/lab" "$copy/bench/lab/lab"
+: > "$CALLS"
+check "with the lab that builds" "$evaluate" --budget quick --jobs 2 --out "$test_out/built" --setups 8023ad-l34,flowpar-nat
+same "each kernel and tool is built once, before any run" "build stock build patched make ctl make bench/steer make bench/cohsim make bench/lab" "$(head -n 6 "$CALLS" | xargs)"
+same "no more of it" 6 "$(grep -cE '^(build|make)' "$CALLS")"
+check "and is no part of a run's time" bash -c '(($(jq .seconds "$1"/runs/8023ad-l34-8c-*/complete) < 4))' _ "$test_out/built"
+rm "$copy/bench/lab/lab" "$copy/kernel-patches/build.sh"
 
 # --- what is not there ---------------------------------------------------------------
 
@@ -170,19 +220,56 @@ check "a run without a whole region does not count" grep -q 'cohsim.jsonl: the m
 d=$test_out/flip
 cp -r "$test_out/good" "$d"
 # balance-rr: 4 transfers a request less, but 300 cycles of work more: 502.5 + 300 against reuseport's 702.5, 942.5, 1502.5
-sed -i -E '/"role":"server"/s/"c2c":400,/"c2c":0,/; /"role":"server"/s/"cycles":94000/"cycles":80000/; /"role":"server"/s/"cycles":96000/"cycles":82000/' "$d"/runs/balance-rr-8c-*/cohsim.jsonl
+sed -i -E '/"role":"server"/s/"c2c":400,/"c2c":0,/; /"function"/s/"c2c":1600,/"c2c":0,/; /"slab:TCP"/s/"c2c":3200,/"c2c":0,/; /"role":"server"/s/"cycles":94000/"cycles":80000/; /"role":"server"/s/"cycles":96000/"cycles":82000/' "$d"/runs/balance-rr-8c-*/cohsim.jsonl
 "$repo/bench/evaluate/report.sh" "$d" > /dev/null
 same "is told, with the pair" "no  NOT reached; change places: balance-rr / reuseport" "$(cell flip bars 'same order' flowpar-nat)"
 
+same "with the reason, from the counts" "reuseport needs 300 cycles less beside lines (0 instructions fewer), balance-rr moves 4.0 lines less (4.0 c2c, 0.0 upgrades); they are even at c2c 75." \
+	"$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o '^reuseport.* at c2c 75[.]')"
+same "what it would take" "For one order at every cost balance-rr would have to save 100 cycles beside lines, or reuseport 2.8 transfers." \
+	"$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o 'For one order.* transfers[.]')"
+same "and the function that it is in" "tcp_v4_rcv +4.0" "$(cell flip missed '^order: reuseport / balance-rr' 'why, and what it would take' | grep -o 'tcp_v4_rcv +4.0')"
+same "both sides stand in a table, with what they cost" "reuseport 703 balance-rr 803" "$(jq -r 'select(.name == "flips") | .rows[] | "\(.[1]) \(.[7])"' "$d/data/tables.jsonl" | xargs)"
+# (570 + 20/8) / 520 = 1.101 at 110, 1.272 at 250: 572.5 + 89 - 551.2 = 110.3 cycles
+check "a bar that is missed is told with what it would take" grep -q '^flowpar-nat: at most 1.06 of 8023ad-l34 on ONE core, at c2c 50, 110, 250: 1.272 at c2c 250, 110 cycles a request too many.*tcp_v4_rcv' "$d/report.txt"
+check "one that is reached at every price is not" bash -c '! grep -q "^flowpar-nat: 8023ad-l34 at least 1.5 times" "$1"' _ "$d/report.txt"
+
+# flowpar-nat with 300 cycles more a request: 1742.5 / 872.5 at 110, but 1102.5 / 852.5 at 50
+d=$test_out/only
+cp -r "$test_out/good" "$d"
+sed -i -E '/"role":"server"/s/"cycles":57000/"cycles":87000/; /"role":"server"/s/"cycles":59000/"cycles":89000/' "$d"/runs/flowpar-nat-8c-*/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+same "a bar that is reached at one price only says so" "2.00  reached at 110 only; 1.29..3.45 over c2c 50, 110, 250" "$(cell only bars 'it at least' flowpar-nat)"
+check "and is painted as one that is missed" grep -q '<td class="bad">2.00  reached at 110 only' "$d/report.html"
+check "why, is beside it" grep -q '^flowpar-nat: 8023ad-l34 at least 1.5 times, at c2c 50: 1.29 at c2c 50. .*without any line moved flowpar-nat would be at 1.37, so lines alone cannot do it' "$d/report.txt"
+check "not as one that is reached, which others are" grep -q '<td class="good">0.000  reached' "$d/report.html"
+
 # --- a cause does not explain any number of transfers ----------------------------------
 
-same "the list of causes is no catch-all: of the stock set-up's 10 transfers it explains 2.5" yes \
-	"$(jq -r 'select(.name == "left-causes") | if .notes[1] | endswith("of 8023ad-l34\u0027s 10.0 c2c it leaves 7.5 unexplained.") then "yes" else .notes[1] end' "$test_out/good/data/tables.jsonl")"
+same "the list of causes is no catch-all: of the stock set-up's 10 transfers and 2 upgrades it explains 3.5" yes \
+	"$(jq -r 'select(.name == "left-causes") | if .notes[1] | endswith("of 8023ad-l34\u0027s 12.0 it leaves 8.5 unexplained.") then "yes" else .notes[1] end' "$test_out/good/data/tables.jsonl")"
 d=$test_out/causes
 cp -r "$test_out/good" "$d"
-sed -i '/"record":"transfer"/s/"c2c":0,/"c2c":8000,/' "$d"/runs/flowpar-nat-8c-*/cohsim.jsonl
+moves() {	# moves DIR C2C STRUCTURE: flowpar-nat's transfers at 8 cores, on all records of a file
+	sed -i -E "/\"role\":\"server\"/s/\"c2c\":0,/\"c2c\":$(($2 / 8)),/; /\"record\":\"function\"/s/\"c2c\":0,/\"c2c\":$(($2 / 2)),/
+		/\"record\":\"(structure|line|transfer)\"/s/\"c2c\":0,/\"c2c\":$2,/; s/slab:TCP/$3/" "$1"/runs/flowpar-nat-8c-*/cohsim.jsonl
+}
+moves "$d" 8000 slab:TCP
 "$repo/bench/evaluate/report.sh" "$d" > /dev/null
-same "nor of flowpar's" "7.50  NOT reached" "$(cell causes bars 'not named' flowpar-nat)"
+same "nor of flowpar's 10 and 1, less of it: no two instances have one port" "10.85  NOT reached" "$(cell causes bars 'not named' flowpar-nat)"
+moves "$d" 0 slab:nobody
+sed -i -E 's/"c2c":(1000|4000|8000),/"c2c":0,/' "$d"/runs/flowpar-nat-8c-*/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+same "a line without a cause that is only upgraded is not named either" "1.00  NOT reached" "$(cell causes bars 'not named' flowpar-nat)"
+
+# --- what is attributed is what was counted ---------------------------------------------
+
+d=$test_out/lost-line
+cp -r "$test_out/good" "$d"
+sed -i '/"record":"structure"/s/"upgrade":800,/"upgrade":799,/' "$d"/runs/flowpar-nat-8c-*/cohsim.jsonl
+"$repo/bench/evaluate/report.sh" "$d" > /dev/null
+check "a run that attributes less than it counted does not count" \
+	grep -q 'flowpar-nat: not run: cohsim.jsonl: upgrade by structure is 799, the server cores counted 800$' "$d/report.txt"
 
 # --- bad input ------------------------------------------------------------------------
 
@@ -199,12 +286,25 @@ check "a run that is not the one asked for" grep -q 'balance-rr: not run: run.js
 check_fails "a budget that does not exist" 2 '--budget fast: want quick, default or full' "$evaluate" --budget fast
 check_fails "a set-up that does not exist" 2 '--setups nope: no such set-up' "$evaluate" --setups nope
 check_fails "both budgets at once" 2 'QUICK=1 and FULL=1: choose one' env QUICK=1 FULL=1 "$evaluate" --plan
+for switch in QUICK FULL KEEP; do
+	check_fails "$switch=yes is no budget of an hour" 2 "^evaluate.sh: $switch=yes: want 1, or 0 or nothing$" env $switch=yes "$evaluate" --plan
+done
+check "an empty one is none, as make gives it" env QUICK='' FULL=0 KEEP='' "$evaluate" --plan --out "$test_out/plan" --lab "$test_out/lab"
 mkdir -p "$test_out/alien/runs"
 check_fails "a directory that is not ours" 2 'has a runs/ that is none of ours' bench alien
 check_fails "a report on nothing" 2 'no plan.tsv there' "$repo/bench/evaluate/report.sh" "$test_out/alien"
 
+model() { "$repo/bench/lab/lab" model --setup flowpar-nat --out "$test_out/model" "$@"; }
+for given in quantum=10000 seed=2 c2c=50; do
+	check_fails "--model $given would belie run.json" 2 "^lab: --model $given: give --${given%=*} instead$" model --model "l2_kib=2048,$given"
+done
+for given in servers=2 out=/dev/null preset=zen4 kallsyms=x pages=x; do
+	check_fails "--model $given is not for the user to say" 2 "^lab: --model $given: not to be set" model --model "$given"
+done
+
 plan() { "$evaluate" --plan --budget "$1" --out "$test_out/plan" --lab "$test_out/lab" 2>&1; }
 same "the default has every set-up at 8 cores" 15 "$(plan default | grep -cE -- '-8c-128b-s1-c110-r[0-9]+-w[0-9]+$')"
+same "and three seeds of each in the order that can run" 13 "$(plan default | sed -nE 's/-8c-128b-s[23]-c110-r100-w200$//p' | sort | uniq -c | grep -c '^ *2 ')"
 check "full has 16 and 32 cores" bash -c 'grep -q -- -16c- <<< "$1" && grep -q -- -32c- <<< "$1"' _ "$(plan full)"
 for budget in quick:10 default:60; do
 	minutes=$(plan ${budget%:*} --jobs 2 | sed -n 's/.*about \([0-9]*\) min left/\1/p')
