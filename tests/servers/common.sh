@@ -84,7 +84,7 @@ run_command() {
 	esac
 }
 
-listening() { (($(ss -Hltn '( sport = 8000 or sport = 8008 or sport = 9000 or sport = 9008 )' | wc -l) == 4)); }
+listening() { (($(ss -Hltn '( sport = 8000 or sport = 8008 or sport = 9000 or sport = 9008 )' | wc -l) == 8)); }	# IPv4 and IPv6
 nobody_listens() { ! ss -Hltn '( sport = 8000 or sport = 8008 or sport = 9000 or sport = 9008 )' | grep -q .; }
 processes() { pgrep -x "$1" | wc -l; }
 as_before() { (($(processes "$1") == before)); }
