@@ -268,11 +268,12 @@ derive() {
 		done
 		port=$((port + STRIDE))
 	done
+	PORTS_LIST=$(IFS=,; echo "${PORTS[*]}")
 	# What nf_flowpar would refuse, after everything else was set.
+	[[ $LISTEN == nat ]] || return 0
 	((PORT < BASE_PORT || PORT > PORTS[-1])) ||
 		die_usage "--port $PORT: lies among the per-core ports $BASE_PORT-${PORTS[-1]}; choose another --base-port"
 	((${#PORTS[@]} <= 4096)) || die_usage "--per-core $PER_CORE: ${#PORTS[@]} per-core ports, more than 4096"
-	PORTS_LIST=$(IFS=,; echo "${PORTS[*]}")
 }
 
 # --- what up sets, in its order; verify walks the same way ----------------------
@@ -453,6 +454,8 @@ want_service() {
 	case $LISTEN in
 	nat)
 		for object in $(service_objects); do
+			# A watch leaves alone what is somebody else's.
+			[[ $MODE != mend ]] || ours service "$object" || { now service "$object" && [[ $REPLY == absent ]]; } || continue
 			keep service "$object"
 			want service "$object" "$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")"
 		done ;;

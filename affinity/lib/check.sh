@@ -278,7 +278,7 @@ check_ports() {
 		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
 	fi
 	# All of them: the instances were started first. Some: another program's.
-	if ! ours service "$PORT" && ! ours table 'inet flowpar' && ! { by_bpf && [[ $STAGE ]]; }; then
+	if ! ours service "$PORT" && ! ours table 'inet flowpar' && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
 		for port in "${PORTS[@]}"; do
 			owner=$(port_listener "$port") || continue
 			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
@@ -297,8 +297,9 @@ check_ports() {
 	for object in $(service_objects); do
 		! ours service "$object" || continue
 		get_service "$object"
-		[[ $REPLY == absent ]] ||
-			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del${object/#6*/ --family inet6} --port $PORT'"
+		# The same for IPv6 was added by hand before up did that: it stays, and down leaves it.
+		[[ $REPLY == absent || $object-$REPLY == "6/$PORT-$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")" ]] ||
+			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del${object/#6\/*/ --family inet6} --port $PORT'"
 	done
 	[[ $LISTEN != nat ]] || ours service "$PORT" || check_services
 	[[ $LISTEN != nat ]] || port_lasts "$PORT" ||

@@ -56,6 +56,8 @@ one 'the public port among the per-core ports' 2 '--port 8008: is also the per-c
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 8008 --base-port 8000 --dry-run
 one '... between those of two cores' 2 '--port 8003: lies among the per-core ports 8000-8008; choose' \
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 8003 --base-port 8000 --dry-run
+one '... which only nat minds' 1 'a: no such network interface' \
+	up --bond bond0 --slaves a,b --cpus 0-1 --port 8003 --base-port 8000 --listen bpf --policy layer3+4 --dry-run
 one 'more per-core ports than a search looks at' 2 '--per-core 4096: 8192 per-core ports, more than 4096' \
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 80 --base-port 8000 --stride 4096 --per-core 4096 --dry-run
 one 'an unknown listener' 2 '--listen magic: want nat, nft, bpf or reuseport' up --bond bond0 --slaves lo --listen magic --dry-run

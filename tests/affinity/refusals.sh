@@ -118,6 +118,12 @@ server() {
 			'per-core ports of another service' '--base-port 8000: per-core ports 8000-8008 overlap 8004-8012 of service \*:443; choose' setup up "${up[@]}"
 		wrong 'modprobe nf_flowpar; flowparctl service add --port 8004 --base-port 9000 --cpus 0-1' 'flowparctl service del --port 8004; rmmod nf_flowpar' \
 			'public port of another service' '--base-port 8000: port 8004 of service \*:8004 lies among' setup up "${up[@]}"
+		wrong 'modprobe nf_flowpar; flowparctl service add --port 6379 --base-port 9000 --cpus 0' 'flowparctl service del --port 6379; rmmod nf_flowpar' \
+			'... over IPv4, whose port begins with 6' "port 6379: nf_flowpar serves it already; remove that with 'flowparctl service del --port 6379'" \
+			setup up "${slaves[@]}" --port 6379 --base-port 8000
+		modprobe nf_flowpar; flowparctl service add --family inet6 --port 80 --base-port 8000 --cpus 0-1
+		check 'the same over IPv6 as up would add is no reason to refuse' setup up "${up[@]}" --dry-run
+		flowparctl service del --family inet6 --port 80; rmmod nf_flowpar
 		wrong 'modprobe nf_flowpar; flowparctl service add --family inet6 --port 80 --base-port 9000 --cpus 0' 'flowparctl service del --family inet6 --port 80; rmmod nf_flowpar' \
 			'the port served over IPv6' "port 80: nf_flowpar serves it already; remove that with 'flowparctl service del --family inet6 --port 80'" setup up "${up[@]}"
 		wrong 'damage; strip_policy' 'umount "$modules"' \
