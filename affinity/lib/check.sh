@@ -267,7 +267,7 @@ check_address() {
 
 # shellcheck disable=SC2153	# PORTS is no slip for PORT
 check_ports() {
-	local port first last range reserved owner object others=()
+	local port first last range reserved owner object family others=()
 	if by_bpf && bpf_attached; then
 		! bpf_differs || die "port $PORT: $REPLY"
 		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
@@ -297,9 +297,11 @@ check_ports() {
 	for object in $(service_objects); do
 		! ours service "$object" || continue
 		get_service "$object"
+		family=''
+		[[ $object != 6/* ]] || family=' --family inet6'
 		# The same for IPv6 was added by hand before up did that: it stays, and down leaves it.
 		[[ $REPLY == absent || $object-$REPLY == "6/$PORT-$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")" ]] ||
-			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del${object/#6\/*/ --family inet6} --port $PORT'"
+			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del$family --port $PORT'"
 	done
 	[[ $LISTEN != nat ]] || ours service "$PORT" || check_services
 	[[ $LISTEN != nat ]] || port_lasts "$PORT" ||
@@ -317,6 +319,7 @@ check_services() {
 	get_module nf_flowpar
 	[[ $REPLY == loaded ]] || return 0
 	while read -r name base stride per_core cpus; do
+		[[ $name != @('*'|'[::]'):"$PORT" ]] || continue	# looked at above
 		last_port=$((base + ($(list_expand "$cpus" | wc -w) - 1) * stride + per_core - 1)) port=${name##*:}
 		((base > PORTS[-1] || BASE_PORT > last_port)) ||
 			die "--base-port $BASE_PORT: per-core ports $BASE_PORT-${PORTS[-1]} overlap $base-$last_port of service $name; choose another --base-port"
