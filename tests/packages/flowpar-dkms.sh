@@ -153,6 +153,14 @@ same "... nor in the initramfs" 1 "$(grep -c '^update-initramfs -u -k 6.12.117+d
 : > "$test_out/calls"
 check_fails "... again" 1 'mokutil --import' run install
 same "... nothing is left to take back" 0 "$(grep -cE '^(dkms uninstall|update-initramfs)' "$test_out/calls")"
+echo "x, y: installed" | tee "$fake/state.flowpar-bonding.6.12.117+deb12-amd64" > "$fake/state.nf-flowpar.6.12.117+deb12-amd64"
+mkdir -p "$fake/sys/module/bonding"
+echo new > "$fake/sys/module/bonding/version"
+: > "$test_out/calls"
+check "... the running kernel has taken it: it is signed with another key, and stays" run install
+same "... indeed" 0 "$(grep -c '^dkms uninstall' "$test_out/calls")"
+check "... and status has nothing to say" run status
+rm -r "$fake/sys/module"
 rm -r "$fake/modules/6.12.117+deb12-amd64/build"
 echo "x, y: installed" > "$fake/state.flowpar-bonding.6.12.117+deb12-amd64"
 check_fails "... also where the headers have gone" 1 'no headers' run install 6.12.117+deb12-amd64
