@@ -30,6 +30,11 @@ check_tool() {
 	command -v "$1" >/dev/null || die "$1: not found in PATH; apt-get install $2"
 }
 
+check_flowparctl() {
+	[[ $FLOWPARCTL ]] ||
+		die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; install package flowpar, run make ctl in its source, or set FLOWPARCTL"
+}
+
 check_tools() {
 	check_tool ip iproute2
 	check_tool ethtool ethtool
@@ -38,8 +43,7 @@ check_tools() {
 	check_tool awk mawk
 	check_tool flock util-linux
 	[[ $LISTEN != nft || ! $PORT ]] || check_tool nft nftables
-	[[ $LISTEN == nft || ! $PORT || $FLOWPARCTL ]] ||
-		die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; install package flowpar, run make ctl in its source, or set FLOWPARCTL"
+	[[ $LISTEN == nft || ! $PORT ]] || check_flowparctl
 }
 
 check_nics() {

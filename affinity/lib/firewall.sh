@@ -7,10 +7,11 @@
 # nf_flowpar; and between the socket and the way back, filter chains at output.
 #
 # A new TCP connection that comes in on the bond, and the answer to it, are walked through
-# the chains, over IPv4 and over IPv6; over the latter only if the public port was let in. A rule matches yes, no or maybe (it asks for something
-# that differs from client to client, a source address say, or that this file does not
-# know). "Maybe" never drops, since it does not drop everyone; it lets pass only if the
-# rule names the port, since then the administrator has thought of it.
+# the chains, over IPv4 and, where the public port is let in, over IPv6. A rule matches yes,
+# no or maybe (it asks for something that differs from client to client, a source address
+# say, or that this file does not know). "Maybe" never drops, since it does not drop
+# everyone; it lets pass only if the rule names the port, since then the administrator has
+# thought of it.
 
 declare -A FW_RULES=()	# "ip filter INPUT" -> its rules, one a line
 declare -A FW_POLICY=()	# the same, base chains on the way only -> policy

@@ -17,7 +17,7 @@ QUIET=60		# seconds after a failed try in which an event may be of the try itsel
 command_watch() {
 	local events pid tries=0 failed_at=-$QUIET left line status wait=()
 	need_root 'changes the machine'
-	[[ $FLOWPARCTL ]] || die "flowparctl: not found: ${FLOWPARCTL_ASKED:-neither beside this script nor in PATH}; install package flowpar, run make ctl in its source, or set FLOWPARCTL"
+	check_flowparctl
 	if config_read; then
 		exec {events}< <(exec "$FLOWPARCTL" watch --links "$(comma "$BOND" "${SLAVES[@]}")")
 		echo "setup-flowpar.sh: $BOND: watched, with $(comma "${SLAVES[@]}")"
