@@ -141,9 +141,10 @@ changes() {
 	own_lists
 	check "... and the lists count as they stand" leaves_by_own 3
 
-	"$flows" udp 2 "$client" $n $rounds 2> /dev/null &
-	a=$!
+	# It goes on until the bond is gone, and the route with it.
 	counted
+	"$flows" udp 2 "$client" $n $((1000 * rounds)) 2> /dev/null &
+	a=$!
 	check "sending" wait_until 20 sending
 	ip link del bond0
 	wait $a
