@@ -41,8 +41,10 @@ declare -A GIVEN=()	# names of the above that the command line or the file has
 
 # What follows from that, and from the machine (derive, check_mtu).
 declare -A NIC_CPUS=()	# slave -> its CPUs
-declare -A CPU_PORT=()	# CPU -> its first port
-PORTS=() PORTS_LIST=''	# all per-core ports
+PUBLIC=() BASES=()	# PORT and BASE_PORT as words: a service for each
+declare -A CPU_OFFSET=()	# CPU -> from a base port to its first port
+SPAN=0			# from a base port to the last core's last port
+PORTS_LIST=''		# all per-core ports, of all services
 MTU=''			# of the slaves, so of the bond
 
 # How the run goes.
@@ -81,8 +83,9 @@ export  writes configuration with which systemd-networkd or ifupdown makes the b
   --smt                without --cpus: both threads of a core; --no-smt: one
   --address CIDR       IPv4 address of the bond, 192.0.2.1/24, or none
   --port P             public TCP port of the service, or none; needs --base-port, but
-                       with reuseport
-  --base-port B        the first core's port; the next core's is B + stride
+                       with reuseport; P,P,... for several services
+  --base-port B        the first core's port; the next core's is B + stride; B,B,... for
+                       several services, one for each
   --stride S           distance between two cores' ports (8)
   --per-core K         server instances a core, at B, B + 1, ... (1)
   --listen MODE        who brings flows to the cores' ports (nat; nft, with a warning, if
@@ -112,6 +115,18 @@ number() {	# number VALUE MIN MAX
 	if ! [[ $1 =~ ^[0-9]{1,5}$ ]] || ((10#$1 < $2 || 10#$1 > $3)); then
 		die_usage "$WHERE: want a number from $2 to $3"
 	fi
+}
+
+# several_ports VALUE: one, or more with commas between; without leading zeroes into REPLY
+several_ports() {
+	local port ports=()
+	[[ $1 =~ ^[0-9]{1,5}(,[0-9]{1,5})*$ ]] || die_usage "$WHERE: want a number from 1 to 65535, or several with commas between"
+	for port in ${1//,/ }; do
+		number "$port" 1 65535
+		ports+=($((10#$port)))
+	done
+	! twice "${ports[@]}" || die_usage "$WHERE: $REPLY is named twice"
+	REPLY=$(IFS=,; echo "${ports[*]}")
 }
 
 twice() {	# twice WORD...: is one there twice? It goes into REPLY
@@ -204,10 +219,10 @@ option_set() {
 	port)
 		PORT=''
 		if [[ $2 != none ]]; then
-			number "$2" 1 65535
-			PORT=$((10#$2))
+			several_ports "$2"
+			PORT=$REPLY
 		fi ;;
-	base-port)	number "$2" 1 65535; BASE_PORT=$((10#$2)) ;;
+	base-port)	several_ports "$2"; BASE_PORT=$REPLY ;;
 	stride)		number "$2" 1 4096; STRIDE=$((10#$2)) ;;
 	per-core)	number "$2" 1 4096; PER_CORE=$((10#$2)) ;;
 	lacp-timeout)	number "$2" 1 3600; LACP_TIMEOUT=$((10#$2)) ;;
@@ -240,6 +255,8 @@ options_complete() {
 		[[ ! $PORT || $BASE_PORT ]] || die_usage "--port $PORT: needs --base-port"
 	fi
 	[[ ! $BASE_PORT || $PORT ]] || die_usage "--base-port $BASE_PORT: needs --port"
+	[[ ! $BASE_PORT || ${PORT//[0-9]/} == "${BASE_PORT//[0-9]/}" ]] ||
+		die_usage "--base-port $BASE_PORT: not as many as in --port $PORT; give one for each"
 	[[ $LISTEN == reuseport ]] || ((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
 	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat, bpf or reuseport"
 }
@@ -249,31 +266,70 @@ missing() {
 	die_usage "$COMMAND: $1 is missing"
 }
 
-# The per-core ports, of the CPUs that placement() has chosen or config_read() found.
+# The services and their per-core ports, of the CPUs that placement() has chosen or
+# config_read() found.
 derive() {
-	local i cpu port ascending=()
-	[[ $BASE_PORT ]] || return 0
-	((BASE_PORT + (${#CPUS[@]} - 1) * STRIDE + PER_CORE - 1 <= 65535)) ||
-		die_usage "--base-port $BASE_PORT: the last core's port would be beyond 65535"
-	# The service counts its CPUs in ascending order, whatever order they were given in.
+	local i k cpu offset=0 all=() ascending=()
+	IFS=, read -ra PUBLIC <<< "$PORT"
+	IFS=, read -ra BASES <<< "$BASE_PORT"
+	((${#BASES[@]})) || return 0
+	# A service counts its CPUs in ascending order, whatever order they were given in.
 	for cpu in "${CPUS[@]}"; do
 		ascending[cpu]=$cpu
 	done
-	port=$BASE_PORT
 	for cpu in "${ascending[@]}"; do
-		CPU_PORT[$cpu]=$port
-		for ((i = 0; i < PER_CORE; i++)); do
-			PORTS+=($((port + i)))
-			((port + i != PORT)) || die_usage "--port $PORT: is also the per-core port of CPU $cpu; choose another --base-port"
-		done
-		port=$((port + STRIDE))
+		CPU_OFFSET[$cpu]=$offset
+		offset=$((offset + STRIDE))
 	done
-	PORTS_LIST=$(IFS=,; echo "${PORTS[*]}")
+	SPAN=$((offset - STRIDE + PER_CORE - 1))
+	for i in "${!BASES[@]}"; do
+		((BASES[i] + SPAN <= 65535)) ||
+			die_usage "--base-port ${BASES[i]}: the last core's port would be beyond 65535"
+		for ((k = 0; k < i; k++)); do
+			((BASES[i] > BASES[k] + SPAN || BASES[k] > BASES[i] + SPAN)) ||
+				die_usage "--base-port $BASE_PORT: per-core ports $(core_range "$i") of port ${PUBLIC[i]} overlap $(core_range "$k") of port ${PUBLIC[k]}; choose another"
+		done
+		core_ports "${BASES[i]}"
+		for k in "${CORE_PORTS[@]}"; do
+			all[k]=$k
+		done
+		derive_public "$i"
+	done
+	PORTS_LIST=$(IFS=,; echo "${all[*]}")
 	# What nf_flowpar would refuse, after everything else was set.
 	[[ $LISTEN == nat ]] || return 0
-	((PORT < BASE_PORT || PORT > PORTS[-1])) ||
-		die_usage "--port $PORT: lies among the per-core ports $BASE_PORT-${PORTS[-1]}; choose another --base-port"
-	((${#PORTS[@]} <= 4096)) || die_usage "--per-core $PER_CORE: ${#PORTS[@]} per-core ports, more than 4096"
+	((${#CORE_PORTS[@]} <= 4096)) || die_usage "--per-core $PER_CORE: ${#CORE_PORTS[@]} per-core ports, more than 4096"
+	((${#PUBLIC[@]} <= 64)) || die_usage "--port $PORT: ${#PUBLIC[@]} services, more than 64"
+}
+
+# derive_public I: no public port may be one of service I's per-core ports, nor, for
+# nf_flowpar, be between them.
+derive_public() {
+	local port cpu first
+	for port in "${PUBLIC[@]}"; do
+		for cpu in "${ascending[@]}"; do
+			first=$((BASES[$1] + CPU_OFFSET[$cpu]))
+			((port < first || port >= first + PER_CORE)) ||
+				die_usage "--port $port: is also the per-core port of CPU $cpu; choose another --base-port"
+		done
+		[[ $LISTEN != nat ]] || ((port < BASES[$1] || port > BASES[$1] + SPAN)) ||
+			die_usage "--port $port: lies among the per-core ports $(core_range "$1"); choose another --base-port"
+	done
+}
+
+core_range() {	# core_range I: of service I, from the first per-core port to the last
+	echo "${BASES[$1]}-$((BASES[$1] + SPAN))"
+}
+
+# core_ports BASE: those of all cores, ascending, into CORE_PORTS
+core_ports() {
+	local i k
+	CORE_PORTS=()
+	for ((i = 0; i <= SPAN; i += STRIDE)); do
+		for ((k = 0; k < PER_CORE; k++)); do
+			CORE_PORTS+=($(($1 + i + k)))
+		done
+	done
 }
 
 # --- what up sets, in its order; verify walks the same way ----------------------
@@ -450,20 +506,25 @@ want_bans() {
 }
 
 want_service() {
-	local object
+	local i object
 	case $LISTEN in
 	nat)
-		for object in $(service_objects); do
-			# A watch leaves alone what is somebody else's.
-			[[ $MODE != mend ]] || ours service "$object" || { now service "$object" && [[ $REPLY == absent ]]; } || continue
-			keep service "$object"
-			want service "$object" "$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")"
+		for i in "${!PUBLIC[@]}"; do
+			for object in $(service_objects "${PUBLIC[i]}"); do
+				# A watch leaves alone what is somebody else's.
+				[[ $MODE != mend ]] || ours service "$object" || { now service "$object" && [[ $REPLY == absent ]]; } || continue
+				keep service "$object"
+				want service "$object" "${BASES[i]} $STRIDE $PER_CORE $(list_of "${CPUS[@]}")"
+			done
 		done ;;
 	nft)
 		keep table 'inet flowpar'
 		want table 'inet flowpar' "$(nft_table | one_line)" ;;
 	bpf|reuseport)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
-		[[ $MODE != check ]] || verify_bpf ;;
+		[[ $MODE == check ]] || return 0
+		for i in "${!PUBLIC[@]}"; do
+			verify_bpf "$i"
+		done ;;
 	esac
 }
 
@@ -471,13 +532,7 @@ want_service() {
 # it from outside, where those ports do not exist: ours are still public here. A CPU
 # without a port (its NIC is no slave) hands its connections to the others in turn.
 nft_table() {
-	local cpu port i=0 by_cpu='' by_turn=''
-	for cpu in $(printf '%s\n' "${!CPU_PORT[@]}" | sort -n); do
-		port=${CPU_PORT[$cpu]}
-		by_cpu+=", $cpu : $port"
-		by_turn+=", $i : $port"
-		i=$((i + 1))
-	done
+	local k
 	cat <<END
 table inet flowpar {
 	chain closed {
@@ -486,10 +541,24 @@ table inet flowpar {
 	}
 	chain core {
 		type nat hook prerouting priority dstnat; policy accept;
-		iifname "$BOND" tcp dport $PORT redirect to :meta cpu map { ${by_cpu#, } }
-		iifname "$BOND" tcp dport $PORT redirect to :numgen inc mod $i map { ${by_turn#, } }
-	}
+END
+	for k in "${!PUBLIC[@]}"; do
+		nft_redirects "${PUBLIC[k]}" "${BASES[k]}"
+	done
+	printf '\t}\n}\n'
 }
+
+nft_redirects() {	# nft_redirects PORT BASE
+	local cpu port i=0 by_cpu='' by_turn=''
+	for cpu in $(printf '%s\n' "${!CPU_OFFSET[@]}" | sort -n); do
+		port=$(($2 + CPU_OFFSET[$cpu]))
+		by_cpu+=", $cpu : $port"
+		by_turn+=", $i : $port"
+		i=$((i + 1))
+	done
+	cat <<END
+		iifname "$BOND" tcp dport $1 redirect to :meta cpu map { ${by_cpu#, } }
+		iifname "$BOND" tcp dport $1 redirect to :numgen inc mod $i map { ${by_turn#, } }
 END
 }
 
@@ -510,7 +579,7 @@ not_given() {
 }
 
 command_up() {
-	local asked other
+	local asked other i
 	asked=$(config_text)
 	journal_read
 	if [[ $AGAIN ]]; then
@@ -542,11 +611,14 @@ command_up() {
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
 	[[ $DRY_RUN || ! $IRQS_LATER || $IRQS_SAID ]] || check_irqbalance
-	[[ ! $PORT ]] || ! by_bpf || bpf_attached || bpf_hint
+	by_bpf || return 0
+	for i in "${!PUBLIC[@]}"; do
+		bpf_attached "${PUBLIC[i]}" || bpf_hint "$i"
+	done
 }
 
 command_down() {
-	local failed=0
+	local failed=0 port
 	journal_read
 	if ! config_read && ((${#ENTRIES[@]} == 0)); then
 		echo "setup-flowpar.sh: nothing is set up"
@@ -556,8 +628,10 @@ command_down() {
 	[[ $DRY_RUN || $STAGE != complete ]] || config_write begun
 	warn_uppers
 	undo_all || failed=1
-	[[ ! $PORT ]] || ! by_bpf || ! bpf_attached ||
-		echo "port $PORT: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"
+	for port in ${PORT//,/ }; do
+		! by_bpf || ! bpf_attached "$port" ||
+			echo "port $port: still served by flowparctl run (pid $REPLY), which up did not start; stop it with kill $REPLY"
+	done
 	return "$failed"
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153
 # Everything that can be wrong, looked for before up changes anything.
 #
 # Reads only. What an earlier run of up with the same options made, as the journal
@@ -269,47 +269,54 @@ check_address() {
 	[[ ! $where ]] || die "--address $ADDRESS: $where has it already; remove it with 'ip address del $ADDRESS dev $where'"
 }
 
-# shellcheck disable=SC2153	# PORTS is no slip for PORT
 check_ports() {
-	local port first last range reserved owner object family others=()
-	if by_bpf && bpf_attached; then
-		! bpf_differs || die "port $PORT: $REPLY"
-		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
-	fi
-	if owner=$(port_listener "$PORT"); then
-		[[ $BASE_PORT ]] ||
-			die "port $PORT: ${owner:-a socket} listens on it already; stop that, flowparctl run starts the instances"
-		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
-	fi
-	# All of them: the instances were started first. Some: another program's.
-	if ! ours service "$PORT" && ! ours table 'inet flowpar' && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
-		for port in "${PORTS[@]}"; do
-			owner=$(port_listener "$port") || continue
-			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
-		done
-		((${#others[@]} == 0 || ${#others[@]} == ${#PORTS[@]})) || die "${others[0]}"
-	fi
-	# A local connection could be given a per-core port as its own.
+	local i first last range reserved
 	range=$(< /proc/sys/net/ipv4/ip_local_port_range)
 	read -r first last <<< "$range"
 	reserved=$(< /proc/sys/net/ipv4/ip_local_reserved_ports)
-	for port in "${PORTS[@]}"; do
+	for i in "${!PUBLIC[@]}"; do
+		check_port "$i" "${PUBLIC[i]}" "${BASES[i]:-}"
+	done
+}
+
+check_port() {	# check_port I PORT BASE: of service I; sees check_ports' variables
+	local public=$2 base=$3 port owner object family others=() CORE_PORTS=()
+	if by_bpf && bpf_attached "$public"; then
+		! bpf_differs "$1" || die "port $public: $REPLY"
+		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
+	fi
+	if owner=$(port_listener "$public"); then
+		[[ $base ]] ||
+			die "port $public: ${owner:-a socket} listens on it already; stop that, flowparctl run starts the instances"
+		die "port $public: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $base"
+	fi
+	[[ ! $base ]] || core_ports "$base"
+	# All of them: the instances were started first. Some: another program's.
+	if ! ours service "$public" && ! ours table 'inet flowpar' && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
+		for port in "${CORE_PORTS[@]}"; do
+			owner=$(port_listener "$port") || continue
+			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
+		done
+		((${#others[@]} == 0 || ${#others[@]} == ${#CORE_PORTS[@]})) || die "${others[0]}"
+	fi
+	# A local connection could be given a per-core port as its own.
+	for port in "${CORE_PORTS[@]}"; do
 		port_lasts "$port" ||
-			die "--base-port $BASE_PORT: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}${PORTS_LIST}'"
+			die "--base-port $base: per-core port $port is in ip_local_port_range $first-$last; choose a lower one, or reserve them with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}${PORTS_LIST}'"
 	done
 	[[ $LISTEN != nft ]] || return 0
-	for object in $(service_objects); do
+	for object in $(service_objects "$public"); do
 		! ours service "$object" || continue
 		get_service "$object"
 		family=''
 		[[ $object != 6/* ]] || family=' --family inet6'
 		# The same for IPv6 was added by hand before up did that: it stays, and down leaves it.
-		[[ $REPLY == absent || $object-$REPLY == "6/$PORT-$BASE_PORT $STRIDE $PER_CORE $(list_of "${CPUS[@]}")" ]] ||
-			die "port $PORT: nf_flowpar serves it already; remove that with 'flowparctl service del$family --port $PORT'"
+		[[ $REPLY == absent || $object-$REPLY == "6/$public-$base $STRIDE $PER_CORE $(list_of "${CPUS[@]}")" ]] ||
+			die "port $public: nf_flowpar serves it already; remove that with 'flowparctl service del$family --port $public'"
 	done
-	[[ $LISTEN != nat ]] || ours service "$PORT" || check_services
-	[[ $LISTEN != nat ]] || port_lasts "$PORT" ||
-		die "--port $PORT: is in ip_local_port_range $first-$last, and nf_flowpar serves no port that a connection from here may get; reserve it with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}$PORT'"
+	[[ $LISTEN != nat ]] || ours service "$public" || check_services "$public" "$base"
+	[[ $LISTEN != nat ]] || port_lasts "$public" ||
+		die "--port $public: is in ip_local_port_range $first-$last, and nf_flowpar serves no port that a connection from here may get; reserve it with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}$public'"
 }
 
 # port_lasts PORT: does the kernel give it to no connection? Sees check_ports' variables.
@@ -317,20 +324,21 @@ port_lasts() {
 	(($1 < first || $1 > last)) || { [[ $reserved ]] && list_has "$reserved" "$1"; }
 }
 
-# Others' services, which nf_flowpar would not let overlap.
+# check_services PORT BASE: others' services, which nf_flowpar would not let overlap.
 check_services() {
-	local name base stride per_core cpus port last_port
+	local name base stride per_core cpus port last_port core_last=$(($2 + SPAN))
 	get_module nf_flowpar
 	[[ $REPLY == loaded ]] || return 0
 	while read -r name base stride per_core cpus; do
-		[[ $name != @('*'|'[::]'):"$PORT" ]] || continue	# looked at above
-		last_port=$((base + ($(list_expand "$cpus" | wc -w) - 1) * stride + per_core - 1)) port=${name##*:}
-		((base > PORTS[-1] || BASE_PORT > last_port)) ||
-			die "--base-port $BASE_PORT: per-core ports $BASE_PORT-${PORTS[-1]} overlap $base-$last_port of service $name; choose another --base-port"
-		((port < BASE_PORT || port > PORTS[-1])) ||
-			die "--base-port $BASE_PORT: port $port of service $name lies among the per-core ports $BASE_PORT-${PORTS[-1]}; choose another --base-port"
-		((PORT < base || PORT > last_port)) ||
-			die "--port $PORT: lies among the per-core ports $base-$last_port of service $name; choose another port, or delete that"
+		port=${name##*:}
+		[[ $name != @('*'|'[::]'):* || ,$PORT, != *,"$port",* ]] || continue	# check_port looks at it
+		last_port=$((base + ($(list_expand "$cpus" | wc -w) - 1) * stride + per_core - 1))
+		((base > core_last || $2 > last_port)) ||
+			die "--base-port $2: per-core ports $2-$core_last overlap $base-$last_port of service $name; choose another --base-port"
+		((port < $2 || port > core_last)) ||
+			die "--base-port $2: port $port of service $name lies among the per-core ports $2-$core_last; choose another --base-port"
+		(($1 < base || $1 > last_port)) ||
+			die "--port $1: lies among the per-core ports $base-$last_port of service $name; choose another port, or delete that"
 	done < <("$FLOWPARCTL" service list 2>/dev/null | awk '$1 == "tcp" { print $2, $3, $4, $5, $6 }')
 }
 
@@ -353,21 +361,28 @@ check_table() {
 }
 
 check_firewall() {
-	local chain rule match ports i
+	local chain='' rule match ports i list CORE_PORTS
 	if ((EUID)); then
 		warn "firewall: not looked at, only root may read it; run this as root"
 		return
 	fi
 	firewall_load
-	firewall_drops "${PORTS[@]}" || return 0
-	chain=$REPLY
+	for i in "${!PUBLIC[@]}"; do
+		core_ports "${BASES[i]}"
+		if PORT=${PUBLIC[i]} firewall_drops "${CORE_PORTS[@]}"; then
+			chain=$REPLY
+			break
+		fi
+	done
+	[[ $chain ]] || return 0
 	if [[ $chain == @(ip iptables|ip6 ip6tables)'-legacy '* ]]; then
 		rule='' match="-i $BOND -p tcp -m multiport --dports"
 		[[ ${FW_HOOK[$chain]} != output ]] || match="-o $BOND -p tcp -m multiport --sports"
 		chain=${chain#* }
 		# A match takes 15 ports.
-		for ((i = 0; i < ${#PORTS[@]}; i += 15)); do
-			ports="${PORTS[*]:i:15}"
+		IFS=, read -ra list <<< "$PORTS_LIST"
+		for ((i = 0; i < ${#list[@]}; i += 15)); do
+			ports="${list[*]:i:15}"
 			rule+="${rule:+; }${chain% *} -I ${chain#* } $match ${ports// /,} -j ACCEPT"
 		done
 	else

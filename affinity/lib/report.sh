@@ -80,88 +80,93 @@ verify_lacp() {
 }
 
 command_status() {
-	local nic
+	local nic i
 	need_config
 	[[ $STAGE == complete ]] || echo "up or down was interrupted: run it again"
 	[[ -d /sys/class/net/$BOND/bonding ]] || die "$BOND: gone; run setup-flowpar.sh up with the same options to make it again, or down"
 	printf '%s: %s, %s, partner %s, %s of %s ports in the aggregator%s\n' "$BOND" "$(show bond "$BOND")" \
 		"$(show option "$BOND/xmit_hash_policy")" "$(show option "$BOND/ad_partner_mac")" \
 		"$(show option "$BOND/ad_num_ports")" "${#SLAVES[@]}" "${ADDRESS:+, $ADDRESS}"
-	[[ ! $PORT ]] || status_port
+	for i in "${!PUBLIC[@]}"; do
+		status_port "$i"
+	done
 	status_line NIC LINK AGGREGATOR INTERRUPTS CPUS LIST PORTS LISTENING
 	for nic in "${SLAVES[@]}"; do
 		status_nic "$nic"
 	done
-	[[ $PORT && $FLOWPARCTL ]] || return 0
-	case $LISTEN in
-	nat)	"$FLOWPARCTL" stats --port "$PORT" ;;
-	bpf|reuseport) ! bpf_attached || "$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" ;;
-	esac
+	[[ $FLOWPARCTL ]] || return 0
+	for i in "${PUBLIC[@]}"; do
+		case $LISTEN in
+		nat)	"$FLOWPARCTL" stats --port "$i" ;;
+		bpf|reuseport) ! bpf_attached "$i" || "$FLOWPARCTL" stats --listen "$LISTEN" --port "$i" ;;
+		esac
+	done
 }
 
-status_port() {
+status_port() {	# status_port I
 	local how="to a port per core by $LISTEN"
 	[[ $LISTEN != reuseport ]] || how="to a socket per core by reuseport"
 	if by_bpf; then
-		if bpf_attached; then
+		if bpf_attached "${PUBLIC[$1]}"; then
 			how+=", attached by flowparctl run (pid $REPLY)"
 		elif ((EUID)); then
 			how+="; whether that is attached only root may see"
 		else
-			how+=", not attached: $(bpf_command) does that"
+			how+=", not attached: $(bpf_command "$1") does that"
 		fi
 	fi
-	printf 'port %s: %s\n' "$PORT" "$how"
+	printf 'port %s: %s\n' "${PUBLIC[$1]}" "$how"
 }
 
 # --- with --listen bpf or reuseport: up sets nothing, a running flowparctl does it ---
 
 by_bpf() { [[ $LISTEN == @(bpf|reuseport) ]]; }
 
-# bpf_attached: is a program there for our port? Whose goes into REPLY. Only root may
+# bpf_attached PORT: is a program there for it? Whose goes into REPLY. Only root may
 # ask; for others none is.
 bpf_attached() {
 	REPLY=''
 	((EUID == 0)) && [[ $FLOWPARCTL ]] || return 1
-	REPLY=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" 2>/dev/null | awk 'NR == 2 { print $3 }') || true
+	REPLY=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "$1" 2>/dev/null | awk 'NR == 2 { print $3 }') || true
 	[[ $REPLY ]]
 }
 
-bpf_command() {
+bpf_command() {	# bpf_command I: what serves service I
 	local more=''
-	[[ $LISTEN == reuseport ]] || more+=" --port-base $BASE_PORT"
+	[[ $LISTEN == reuseport ]] || more+=" --port-base ${BASES[$1]}"
 	((STRIDE == 8)) || [[ $LISTEN == reuseport ]] || more+=" --stride $STRIDE"
 	((PER_CORE == 1)) || more+=" --per-core $PER_CORE"
-	echo "flowparctl run --cpus $(list_of "${CPUS[@]}")$more --listen $LISTEN --port $PORT -- SERVER..."
+	echo "flowparctl run --cpus $(list_of "${CPUS[@]}")$more --listen $LISTEN --port ${PUBLIC[$1]} -- SERVER..."
 }
 
-bpf_hint() {
-	echo "port $PORT: nobody serves it before $(bpf_command) does"
+bpf_hint() {	# bpf_hint I
+	echo "port ${PUBLIC[$1]}: nobody serves it before $(bpf_command "$1") does"
 }
 
-# bpf_differs: does it serve other CPUs or ports than ours? What to do goes into REPLY
+# bpf_differs I: does it serve other CPUs or ports than ours? What to do goes into REPLY
 bpf_differs() {
-	local cpu last='' pid=$REPLY want='' found
+	local cpu port last='' pid=$REPLY want='' found
 	if [[ $LISTEN == reuseport ]]; then
-		want=$(printf '%s\n' "${CPUS[@]}" | sort -n | awk -v port="$PORT" '{ printf "%s %s,", $1, port }')
+		want=$(printf '%s\n' "${CPUS[@]}" | sort -n | awk -v port="${PUBLIC[$1]}" '{ printf "%s %s,", $1, port }')
 	fi
-	for cpu in $(printf '%s\n' "${!CPU_PORT[@]}" | sort -n); do
-		((PER_CORE == 1)) || last=-$((CPU_PORT[$cpu] + PER_CORE - 1))
-		want+="$cpu ${CPU_PORT[$cpu]}$last,"
+	for cpu in $(printf '%s\n' "${!CPU_OFFSET[@]}" | sort -n); do
+		port=$((BASES[$1] + CPU_OFFSET[$cpu]))
+		((PER_CORE == 1)) || last=-$((port + PER_CORE - 1))
+		want+="$cpu $port$last,"
 	done
 	# Of reuseport's there is a service for each address and protocol, all with the same CPUs.
-	found=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "$PORT" |
+	found=$("$FLOWPARCTL" stats --listen "$LISTEN" --port "${PUBLIC[$1]}" |
 		awk 'NR > 1 && $5 != "-" && !seen[$4]++ { printf "%s %s,", $4, $5 }')
-	REPLY="flowparctl run (pid $pid) serves it with other CPUs or ports; stop it with kill $pid and start $(bpf_command)"
+	REPLY="flowparctl run (pid $pid) serves it with other CPUs or ports; stop it with kill $pid and start $(bpf_command "$1")"
 	[[ $found != "$want" ]]
 }
 
-verify_bpf() {
-	if ! bpf_attached; then
-		bpf_hint
-	elif bpf_differs; then
+verify_bpf() {	# verify_bpf I
+	if ! bpf_attached "${PUBLIC[$1]}"; then
+		bpf_hint "$1"
+	elif bpf_differs "$1"; then
 		DRIFTS=$((DRIFTS + 1))
-		echo "setup-flowpar.sh: port $PORT: $REPLY"
+		echo "setup-flowpar.sh: port ${PUBLIC[$1]}: $REPLY"
 	fi
 }
 
@@ -177,7 +182,7 @@ show() {
 
 # One line of the table: what is, not what was asked for; but the ports.
 status_nic() {
-	local nic=$1 link aggregator i cpus=() cpu port ports=() listening=()
+	local nic=$1 link aggregator i base cpus=() cpu port ports=() listening=()
 	read_file "/sys/class/net/$nic/operstate" || REPLY=gone
 	link=$REPLY
 	read_file "/sys/class/net/$nic/bonding_slave/ad_aggregator_id" || REPLY=-
@@ -187,11 +192,12 @@ status_nic() {
 		cpus+=("$(show irq "$nic/$i")")
 	done
 	for cpu in ${NIC_CPUS[$nic]}; do
-		for ((i = 0; i < PER_CORE; i++)); do
-			[[ $BASE_PORT ]] || continue	# reuseport: stats knows whose sockets are there
-			port=$((${CPU_PORT[$cpu]} + i))
-			ports+=("$port")
-			if port_listener "$port" >/dev/null; then listening+=(yes); else listening+=(no); fi
+		for base in "${BASES[@]}"; do	# reuseport: none; stats knows whose sockets are there
+			for ((i = 0; i < PER_CORE; i++)); do
+				port=$((base + CPU_OFFSET[$cpu] + i))
+				ports+=("$port")
+				if port_listener "$port" >/dev/null; then listening+=(yes); else listening+=(no); fi
+			done
 		done
 	done
 	nic_irqs "$nic"

@@ -416,10 +416,10 @@ get_service() {
 		END { if (!found) print "absent" }' <<< "$REPLY")
 }
 
-# service_objects: those of PORT, of IPv6 unless this kernel has none
+# service_objects PORT: of IPv6 too unless this kernel has none
 service_objects() {
-	echo "$PORT"
-	[[ ! -e /proc/net/if_inet6 ]] || echo "6/$PORT"
+	echo "$1"
+	[[ ! -e /proc/net/if_inet6 ]] || echo "6/$1"
 }
 
 set_service() {

@@ -28,6 +28,11 @@ said 'blanks, comments, quotes and a last line without its end are fine' 1 "$the
 said 'the command line wins' 1 "$there" --slaves nosuch0 <<< $'BOND=bond0\nSLAVES=nosuch1'
 said '... whatever is wrong with what it replaces' 1 "$there" --stride 8 <<< $'BOND=bond0\nSLAVES=nosuch0\nSTRIDE=x'
 said 'a service in the file can be left out' 1 "$there" --port none <<< $'BOND=bond0\nSLAVES=nosuch0\nPORT=80\nBASE_PORT=8000'
+said 'two services in the file' 1 "$there" <<< $'BOND=bond0\nSLAVES=nosuch0\nPORT=80,443\nBASE_PORT=8000,9000'
+said '... can be left out' 1 "$there" --port none <<< $'BOND=bond0\nSLAVES=nosuch0\nPORT=80,443\nBASE_PORT=8000,9000'
+said '... one of them has no base port' 2 '--base-port 8000: not as many as in --port 80,443; give one for each; see' \
+	<<< $'BOND=bond0\nSLAVES=nosuch0\nPORT=80,443\nBASE_PORT=8000'
+said '... a port that is none' 2 "$conf:2: PORT=80,https: want a number from 1 to 65535, or several" <<< $'BOND=bond0\nPORT=80,https'
 said 'it lacks the bond' 2 "up: --bond is missing, and BOND= in $conf; see" <<< 'SLAVES=nosuch0'
 said 'an unknown name' 2 "$conf:2: SLAVE: no such option; see flowpar.conf\(5\)$" <<< $'\nSLAVE=nosuch0'
 said 'no NAME=VALUE' 2 "$conf:1: want NAME=VALUE, found 'BOND bond0'; see" <<< 'BOND bond0'

@@ -54,6 +54,7 @@ mv "$to/etc/flowpar/flowpar.conf" "$test_out/moved.conf"
 check '... moved and named, it is what the others are made from' setup export ifupdown --to "$to" --config "$test_out/moved.conf"
 check '... its options too' grep -qx BASE_PORT=8000 "$to/etc/flowpar/flowpar.conf"
 
+same 'two services' 'PORT=80,443 BASE_PORT=8000,9000' "$(setup export networkd --bond bond0 --slaves eth0,eth1 --port 80,443 --base-port 8000,9000 | grep PORT= | paste -sd' ')"
 out=$(setup export networkd --bond bond0 --slaves eth0,eth1)
 check 'without --to all is shown' grep -qx '# --- /etc/systemd/network/10-bond0.netdev' <<< "$out"
 check 'without an address DHCP has it' grep -qx 'DHCP=yes' <<< "$out"

@@ -60,6 +60,27 @@ one '... which only nat minds' 1 'a: no such network interface' \
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 8003 --base-port 8000 --listen bpf --policy layer3+4 --dry-run
 one 'more per-core ports than a search looks at' 2 '--per-core 4096: 8192 per-core ports, more than 4096' \
 	up --bond bond0 --slaves a,b --cpus 0-1 --port 80 --base-port 8000 --stride 4096 --per-core 4096 --dry-run
+two=(up --bond bond0 --slaves 'a,b' --cpus 0-1 --dry-run)
+one 'a list of ports with a hole' 2 '--port 80,,443: want a number from 1 to 65535, or several with commas between' "${two[@]}" --port 80,,443
+one '... with one that is none' 2 '--base-port 8000,0: want a number from 1 to 65535' "${two[@]}" --port 80,443 --base-port 8000,0
+one 'a port twice' 2 '--port 80,443,080: 80 is named twice' "${two[@]}" --port 80,443,080 --base-port 8000,9000,9100
+one 'a base port twice' 2 '--base-port 8000,8000: 8000 is named twice' "${two[@]}" --port 80,443 --base-port 8000,8000
+one 'two services, one base port' 2 '--base-port 8000: not as many as in --port 80,443; give one for each' "${two[@]}" --port 80,443 --base-port 8000
+one 'two base ports with reuseport' 2 '--base-port 8000,9000: with --listen reuseport there are no' "${two[@]}" --port 80,443 --base-port 8000,9000 --listen reuseport
+one 'per-core ports of two services overlap' 2 '--base-port 8000,8004: per-core ports 8004-8012 of port 443 overlap 8000-8008 of port 80; choose another' \
+	"${two[@]}" --port 80,443 --base-port 8000,8004
+one '... the other way round' 2 '--base-port 8004,8000: per-core ports 8000-8008 of port 443 overlap 8004-8012 of port 80; choose another' \
+	"${two[@]}" --port 80,443 --base-port 8004,8000 --listen bpf
+one '... and the first of them is beyond the last port' 2 "--base-port 65530: the last core's port" "${two[@]}" --port 80,443 --base-port 8000,65530
+one "a public port among another service's per-core ports" 2 '--port 8003: lies among the per-core ports 8000-8008; choose' \
+	"${two[@]}" --port 80,8003 --base-port 8000,9000
+one '... the first one among those of the second' 2 '--port 9008: is also the per-core port of CPU 1; choose' \
+	"${two[@]}" --port 9008,443 --base-port 8000,9000 --listen nft
+one 'two services that are next to each other' 1 'a: no such network interface' \
+	"${two[@]}" --port 80,443 --base-port 8000,8009 --listen nft --policy layer3+4
+one 'two with reuseport' 1 'a: no such network interface' "${two[@]}" --port 80,443 --listen reuseport --policy layer3+4
+one 'more services than nf_flowpar has' 2 '--port 1,.*,65: 65 services, more than 64' \
+	"${two[@]}" --port "$(seq -s, 65)" --base-port "$(seq -s, 8000 100 14400)"
 one 'an unknown listener' 2 '--listen magic: want nat, nft, bpf or reuseport' up --bond bond0 --slaves lo --listen magic --dry-run
 one 'an unknown policy' 2 '--policy round: want cpu-bound' up --bond bond0 --slaves lo --policy round --dry-run
 

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 up=("${slaves[@]}" "${service[@]}")
+two=("${up[@]}" --port '80,443' --base-port '8000,9000')
 modules=/lib/modules/$(uname -r)
 
 # refused TEXT REGEX COMMAND...: exit 1, the one line, nothing done
@@ -92,6 +93,14 @@ server() {
 		'a public port in use' 'port 80: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that' setup up "${up[@]}"
 	wrong 'busybox httpd -f -p 8008 & pid=$!; wait_until 5 grep -q ":1F48 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
 		'one of the per-core ports in use' 'per-core port 8008: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, or choose another --base-port' setup up "${up[@]}"
+	wrong 'busybox httpd -f -p 443 & pid=$!; wait_until 5 grep -q ":01BB .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
+		'the second public port in use' 'port 443: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, its instances listen on the per-core ports from 9000' setup up "${two[@]}"
+	wrong 'busybox httpd -f -p 9008 & pid=$!; wait_until 5 grep -q ":2330 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
+		"one of the second service's per-core ports in use" 'per-core port 9008: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, or choose another --base-port' setup up "${two[@]}"
+	wrong : : "... that local connections may get" '--base-port 40000: per-core port 40000 is in ip_local_port_range .*=8000,8008,40000,40008' \
+		setup up "${slaves[@]}" --port 80,443 --base-port 8000,40000
+	wrong "nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; ct state established accept; tcp dport { 80, 443, 8000, 8008 } accept; }; }'" 'nft delete table inet filter' \
+		'a firewall that drops the second service' "firewall: chain inet filter input would drop the per-core ports; let them in with: .*\{ 8000, 8008, 9000, 9008 \}" setup up "${two[@]}"
 	wrong : : 'a per-core port that local connections may get' '--base-port 40000: per-core port 40000 is in ip_local_port_range' \
 		setup up "${slaves[@]}" --port 80 --base-port 40000
 	wrong "nft 'table inet flowpar { }'" 'nft delete table inet flowpar' \
@@ -118,6 +127,10 @@ server() {
 			'per-core ports of another service' '--base-port 8000: per-core ports 8000-8008 overlap 8004-8012 of service \*:443; choose' setup up "${up[@]}"
 		wrong 'modprobe nf_flowpar; flowparctl service add --port 8004 --base-port 9000 --cpus 0-1' 'flowparctl service del --port 8004; rmmod nf_flowpar' \
 			'public port of another service' '--base-port 8000: port 8004 of service \*:8004 lies among' setup up "${up[@]}"
+		wrong 'modprobe nf_flowpar; flowparctl service add --port 444 --base-port 9004 --cpus 0-1' 'flowparctl service del --port 444; rmmod nf_flowpar' \
+			"... among the second service's" '--base-port 9000: per-core ports 9000-9008 overlap 9004-9012 of service \*:444; choose' setup up "${two[@]}"
+		wrong 'modprobe nf_flowpar; flowparctl service add --port 443 --base-port 9000 --cpus 0-1' 'flowparctl service del --port 443; rmmod nf_flowpar' \
+			'the second port is served, added by hand' "port 443: nf_flowpar serves it already; remove that with 'flowparctl service del --port 443'" setup up "${two[@]}"
 		wrong 'modprobe nf_flowpar; flowparctl service add --port 6379 --base-port 9000 --cpus 0' 'flowparctl service del --port 6379; rmmod nf_flowpar' \
 			'... over IPv4, whose port begins with 6' "port 6379: nf_flowpar serves it already; remove that with 'flowparctl service del --port 6379'" \
 			setup up "${slaves[@]}" --port 6379 --base-port 8000

@@ -8,12 +8,14 @@
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
+service+=(--port '80,443' --base-port '8000,9000')
 up=("${slaves[@]}" "${service[@]}")
+core_ports='sport = 8000 or sport = 8008 or sport = 9000 or sport = 9008'
 
-# One instance a core, that tells which port it has.
+# One instance a core and service, that tells which port it has.
 servers() {
 	local port
-	for port in 8000 8008; do
+	for port in 8000 8008 9000 9008; do
 		mkdir -p "/run/www/$port"
 		echo "port $port" > "/run/www/$port/index.html"
 		busybox httpd -p "$port" -h "/run/www/$port"
@@ -47,10 +49,10 @@ drift_once() {
 		"address bond0: set to $LAB_SERVER/24, found none: [^;]*; mend it with: ip address add $LAB_SERVER/24 dev bond0")
 	if [[ $listen == nat ]]; then
 		flowparctl service del --port 80
-		flowparctl service del --family inet6 --port 80
+		flowparctl service del --family inet6 --port 443
 		echo 0-1 > /sys/class/net/eth0/bonding_slave/cpus
 		drifts+=('service 80: set to 8000 8 1 0-1, found absent: [^;]*; mend it with: [^ ]*flowparctl service add --port 80'
-			'service 6/80: set to 8000 8 1 0-1, found absent: [^;]*; mend it with: [^ ]*flowparctl service add --family inet6 --port 80'
+			'service 6/443: set to 9000 8 1 0-1, found absent: [^;]*; mend it with: [^ ]*flowparctl service add --family inet6 --port 443'
 			'cpus eth0: set to 0, found 0-1: [^;]*; mend it with: echo 0 > ')
 	else
 		nft flush chain inet flowpar closed
@@ -75,7 +77,7 @@ server() {
 	check 'the bond is 802.3ad' grep -qx '802.3ad 4' /sys/class/net/bond0/bonding/mode
 	check "its policy is $policy" grep -q "^$policy " /sys/class/net/bond0/bonding/xmit_hash_policy
 	if [[ $listen == nat ]]; then
-		same 'the service is there for IPv4 and IPv6' '*:80 [::]:80' "$(flowparctl service list | awk 'NR > 1 { print $2 }' | paste -sd' ')"
+		same 'both services are there for IPv4 and IPv6' '*:443 *:80 [::]:443 [::]:80' "$(flowparctl service list | awk 'NR > 1 { print $2 }' | LC_ALL=C sort | paste -sd' ')"
 	fi
 	check 'both slaves are in one aggregator' grep -qx 2 /sys/class/net/bond0/bonding/ad_num_ports
 	check 'with the switch as partner' grep -qi '^52:54:00:00:02:' /sys/class/net/bond0/bonding/ad_partner_mac
@@ -90,8 +92,10 @@ server() {
 	lab-post up
 	lab-wait served
 	out=$(setup status)
-	check 'status shows NIC, link, aggregator, interrupts, CPU, port and listener' \
-		grep -qE '^eth1 +up +1 +[0-9-]+ +1 +(1|-) +8008 +yes' <<< "$out"
+	check 'status shows NIC, link, aggregator, interrupts, CPU, ports and listeners' \
+		grep -qE '^eth1 +up +1 +[0-9-]+ +1 +(1|-) +8008,9008 +yes,yes' <<< "$out"
+	same '... and both services' "port 80: to a port per core by $listen|port 443: to a port per core by $listen" "$(grep ^port <<< "$out" | paste -sd'|')"
+	[[ $listen != nat ]] || check '... with the counters of both' grep -q '\*:443 ' <<< "$out"
 
 	check 'verify finds nothing' setup verify
 	journal=$(cat /run/flowpar/*)
@@ -134,20 +138,20 @@ server() {
 others_service() {
 	local out
 	setup up "${up[@]}" > /dev/null
-	flowparctl service add --port 443 --base-port 9000 --cpus 0-1
+	flowparctl service add --port 444 --base-port 9100 --cpus 0-1
 	out=$(setup down 2>&1)
 	check 'down leaves the module to a service that is not its own' \
-		grep -q '^nf_flowpar: stays loaded, in use by service \*:443$' <<< "$out"
-	check 'and the service' grep -q ' \*:443 ' <(flowparctl service list)
-	flowparctl service del --port 443
+		grep -q '^nf_flowpar: stays loaded, in use by service \*:444$' <<< "$out"
+	check 'and the service' grep -q ' \*:444 ' <(flowparctl service list)
+	flowparctl service del --port 444
 	rmmod nf_flowpar
 	unchanged 'no more is left of it'
 }
 
-# A firewall that lets the public port in, and nothing else, as people have.
+# A firewall that lets the public ports in, and nothing else, as people have.
 firewall() {
 	local out rule status
-	nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; ct state established,related accept; iifname "lo" accept; meta l4proto ipv6-icmp accept; tcp dport { 22, 80 } accept; }; }'
+	nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; ct state established,related accept; iifname "lo" accept; meta l4proto ipv6-icmp accept; tcp dport { 22, 80, 443 } accept; }; }'
 	before=$(snapshot)
 	out=$(setup up "${slaves[@]}" "${service[@]}" --listen nft 2>&1); status=$?
 	same 'a firewall that drops the per-core ports is an error' 1 "$status"
@@ -169,32 +173,38 @@ firewall() {
 # firewall stands, and needs no rule for the per-core ports.
 bpf() {
 	local up=("${slaves[@]}" "${service[@]}" --listen bpf) out status pid
-	local run='flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER...'
+	local run='flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER...' second
+	local hints="port 80: nobody serves it before $run does|port 443: nobody serves it before ${run/8000*80/9000 --listen bpf --port 443} does"
 	# shellcheck disable=SC2046	# pids
-	kill $(ss -Hltnp 'sport = 8000 or sport = 8008' | grep -o 'pid=[0-9]*' | cut -d= -f2)
+	kill $(ss -Hltnp "$core_ports" | grep -o 'pid=[0-9]*' | cut -d= -f2)
 	before=$(snapshot)
 	out=$(setup up "${up[@]}" 2>&1); status=$?
-	same '--listen bpf: up succeeds and says last who is to serve the port' "0 port 80: nobody serves it before $run does" \
-		"$status $(tail -n 1 <<< "$out")"
+	same '--listen bpf: up succeeds and says last who is to serve the ports' "0 $hints" \
+		"$status $(tail -n 2 <<< "$out" | paste -sd'|')"
 	check 'no nf_flowpar, no table' bash -c '! grep -q ^nf_flowpar /proc/modules && ! nft list tables | grep -q flowpar'
 	out=$(setup verify); status=$?
-	same 'verify finds nothing, but says that nobody serves' "0 port 80: nobody serves it before $run does" "$status $(head -n 1 <<< "$out")"
+	same 'verify finds nothing, but says that nobody serves' "0 $hints" "$status $(head -n 2 <<< "$out" | paste -sd'|')"
 	check 'status says so too' grep -qxF "port 80: to a port per core by bpf, not attached: $run does that" <(setup status)
 
 	flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- busybox httpd -f -p {port} -h /run/www/{port} &
 	pid=$!
 	check 'flowparctl run serves it' wait_until 30 eval "flowparctl stats --listen bpf --json --port 80 | jq -e 'map(.listening) == [true, true]'"
+	same 'verify says that nobody serves the other' "${hints#*|}" "$(setup verify | head -n 1)"
+	flowparctl run --cpus 0-1 --port-base 9000 --listen bpf --port 443 -- busybox httpd -f -p {port} -h /run/www/{port} &
+	second=$!
+	check 'another flowparctl run serves that' wait_until 30 eval "flowparctl stats --listen bpf --json --port 443 | jq -e 'map(.listening) == [true, true]'"
 	same 'verify has nothing more to say' 'setup-flowpar.sh: bond0: everything is as up set it' "$(setup verify)"
 	out=$(setup status)
 	check 'status says whose it is' grep -qxF "port 80: to a port per core by bpf, attached by flowparctl run (pid $pid)" <<< "$out"
+	check '... of the other too' grep -qxF "port 443: to a port per core by bpf, attached by flowparctl run (pid $second)" <<< "$out"
 	check '... with its counters' grep -qE "^tcp \*:80 +$pid +1 +8008 +yes +0 " <<< "$out"
 	out=$(setup up "${up[@]}" 2>&1); status=$?
 	same 'up again changes nothing, and says nothing' '0 ' "$status $out"
 	ip address add fd77::1/64 dev bond0 nodad
 	lab-post up-bpf
 	lab-wait served-bpf
-	kill "$pid"
-	wait "$pid"
+	kill "$pid" "$second"
+	wait "$pid" "$second"
 
 	flowparctl run --cpus 0 --port-base 8000 --listen bpf --port 80 -- busybox httpd -f -p {port} -h /run/www/{port} &
 	pid=$!
@@ -213,20 +223,22 @@ bpf() {
 # Both slaves carry flows, each to the instance of its core; the per-core ports
 # are not there from outside.
 served() {
-	local k i host out
+	local k i host out port
 	for host in "$LAB_SERVER" '[fd77::1]'; do
 		out=''
 		for ((k = 0; k < LAB_NICS; k++)); do
 			lab-client "$k" ip address replace "fd77::c$k/64" dev eth0 nodad
 			for ((i = 0; i < 4; i++)); do
-				out+=$(lab-client "$k" curl -sS -m 5 "http://$host/" 2>&1)$'\n'
+				for port in 80 443; do
+					out+="$port, $(lab-client "$k" curl -sS -m 5 "http://$host:$port/" 2>&1)"$'\n'
+				done
 			done
 		done
 		# Which link an IPv6 address hashes to nobody has chosen.
 		case $host in
-		"$LAB_SERVER") same "$1: port 80 is answered by the instances of both cores, always" \
-			$'port 8000\nport 8008' "$(grep . <<< "$out" | sort -u)" ;;
-		*)	same "$1, IPv6: port 80 is answered by the instances, always" $((4 * LAB_NICS)) "$(grep -cE '^port 80(00|08)$' <<< "$out")" ;;
+		"$LAB_SERVER") same "$1: each public port is answered by its instances of both cores, always" \
+			$'443, port 9000\n443, port 9008\n80, port 8000\n80, port 8008' "$(grep . <<< "$out" | LC_ALL=C sort -u)" ;;
+		*)	same "$1, IPv6: each public port is answered by its instances, always" $((8 * LAB_NICS)) "$(grep -cE '^(80, port 80|443, port 90)0[08]$' <<< "$out")" ;;
 		esac
 		check_fails "$1, $host: a per-core port is not there from outside" 28 'timed out|Timeout' \
 			lab-client 0 curl -sS -m 2 "http://$host:8000/"

@@ -138,9 +138,7 @@ server() {
 	local k way name generation before pid signal command status
 	files
 	check 'setup-flowpar.sh up' affinity/setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --cpus 0-1 \
-		--address "$LAB_SERVER/24" --port 80 --base-port 8000
-	check 'a second service, for https' flowparctl service add --port 443 --base-port 9000 --cpus 0-1
-	check '... and over IPv6' flowparctl service add --family inet6 --port 443 --base-port 9000 --cpus 0-1
+		--address "$LAB_SERVER/24" --port 80,443 --base-port 8000,9000
 	ip address add fd77::1/64 dev bond0 nodad
 	configs/flowpar-ticket-keys
 	applications
