@@ -137,25 +137,58 @@ const char *conf_dir_make(void)
 	return NULL;
 }
 
-bool conf_write(const char *text, const struct place *place)
+char *conf_new_name(const struct place *place)
 {
-	char *new_name, *filled;
+	char *name;
+
+	if (asprintf(&name, "%s.new", place->conf) < 0)
+		abort();
+	return name;
+}
+
+static bool not_written(const struct place *place)
+{
+	report(place->conf, "cannot be written: %s; is the file system full?", strerror(errno));
+	conf_drop_new(place);
+	return false;
+}
+
+bool conf_write_new(const char *text, const struct place *place)
+{
+	char *new_name = conf_new_name(place), *filled = conf_substitute(text, place);
 	bool written = false;
 	FILE *f;
 
-	if (asprintf(&new_name, "%s.new", place->conf) < 0)
-		abort();
-	filled = conf_substitute(text, place);
 	f = fopen(new_name, "we");
 	if (f) {
 		written = !fchmod(fileno(f), conf_mode) && fputs(filled, f) >= 0;
-		written = !fclose(f) && written && !rename(new_name, place->conf);
+		written = !fclose(f) && written;
 	}
-	if (!written)
-		report(place->conf, "cannot be written: %s; is the file system full?", strerror(errno));
 	free(filled);
 	free(new_name);
-	return written;
+	return written || not_written(place);
+}
+
+bool conf_take_new(const struct place *place)
+{
+	char *new_name = conf_new_name(place);
+	bool taken = !rename(new_name, place->conf);
+
+	free(new_name);
+	return taken || not_written(place);
+}
+
+void conf_drop_new(const struct place *place)
+{
+	char *new_name = conf_new_name(place);
+
+	unlink(new_name);
+	free(new_name);
+}
+
+bool conf_write(const char *text, const struct place *place)
+{
+	return conf_write_new(text, place) && conf_take_new(place);
 }
 
 /*

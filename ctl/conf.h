@@ -55,6 +55,22 @@ const char *conf_dir_make(void);
  */
 bool conf_write(const char *text, const struct place *place);
 
+/**
+ * conf_write_new() - the first half of conf_write(): the file is not in its place yet
+ *
+ * Return: false if it cannot be written (reported; nothing is left of it).
+ */
+bool conf_write_new(const char *text, const struct place *place);
+
+/* The second half: put it there. Return: false if that cannot be done (reported). */
+bool conf_take_new(const struct place *place);
+
+/* Or remove it. */
+void conf_drop_new(const struct place *place);
+
+/* Return: its name until then, to free(). */
+char *conf_new_name(const struct place *place);
+
 /* Remove the directory of this run and what is in it; any number of times. */
 void conf_dir_remove(void);
 

@@ -160,9 +160,9 @@ static void set_preload(const char *library)
 /* Signals that `run` handles, and passes on to the servers. */
 static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
 
-/* The child, up to exec(). Return: what failed. */
-static const char *become_server(const struct instance *i, const struct instance_inherit *inherit,
-				 pid_t parent)
+/* What a server and what looks at its configuration have in common. Return: what failed. */
+static const char *become_child(const struct instance *i, const struct instance_inherit *inherit,
+				pid_t parent)
 {
 	int fd;
 
@@ -173,8 +173,6 @@ static const char *become_server(const struct instance *i, const struct instance
 		return "prctl";
 	if (getppid() != parent)
 		_exit(0);
-	if (!pin(i->place.cpu))
-		return "the CPU cannot be used (offline, or not in the cpuset any more)";
 	fd = open("/dev/null", O_RDONLY);
 	if (fd < 0 || (fd != STDIN_FILENO && dup2(fd, STDIN_FILENO) < 0))
 		return "/dev/null";
@@ -183,13 +181,26 @@ static const char *become_server(const struct instance *i, const struct instance
 	set_variable("FLOWPAR_PORT", i->place.port);
 	set_variable("FLOWPAR_CPU", i->place.cpu);
 	set_variable("FLOWPAR_INSTANCE", i->place.instance);
-	if (inherit->preload)
-		set_preload(inherit->preload);
 	/* Ignored as under nohup they would stay so in the server, deaf to a reload. */
 	for (size_t k = 0; k < sizeof(passed_on) / sizeof(passed_on[0]); k++)
 		signal(passed_on[k], SIG_DFL);
 	sigaction(SIGPIPE, &inherit->sigpipe, NULL);
 	sigprocmask(SIG_SETMASK, &inherit->mask, NULL);
+	return NULL;
+}
+
+/* The child, up to exec(). Return: what failed. */
+static const char *become_server(const struct instance *i, const struct instance_inherit *inherit,
+				 pid_t parent)
+{
+	const char *step = become_child(i, inherit, parent);
+
+	if (step)
+		return step;
+	if (!pin(i->place.cpu))
+		return "the CPU cannot be used (offline, or not in the cpuset any more)";
+	if (inherit->preload)
+		set_preload(inherit->preload);
 	execv(i->path, i->argv);
 	return i->path;
 }
@@ -265,6 +276,25 @@ void instance_start(struct instance *i, const struct instance_inherit *inherit)
 	} else if (i->fails < INSTANCE_FAILING) {
 		say(i, "started, pid %d", (int)i->pid);
 	}
+}
+
+pid_t instance_check(const struct instance *i, const struct instance_inherit *inherit,
+		     const char *command)
+{
+	struct place place = i->place;
+	pid_t parent = getpid(), pid;
+	char *text;
+
+	pid = fork();
+	if (pid > 0)
+		setpgid(pid, pid);	/* whoever comes first */
+	if (pid)
+		return pid;
+	place.conf = conf_new_name(&i->place);
+	text = conf_substitute(command, &place);
+	if (!become_child(i, inherit, parent))
+		execl("/bin/sh", "sh", "-c", text, NULL);
+	_exit(126);
 }
 
 void instance_died(struct instance *i, int code, int status)

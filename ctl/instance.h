@@ -77,6 +77,15 @@ void instance_died(struct instance *i, int code, int status);
 /* Ask it to stop; after @timeout_ms it is killed. */
 void instance_stop(struct instance *i, uint64_t timeout_ms);
 
+/**
+ * instance_check() - start a command that looks at an instance's new configuration
+ * @command: for sh; {conf} in it is that file (conf_new_name())
+ *
+ * Return: its pid, which is its process group too; -1: it cannot be started (errno).
+ */
+pid_t instance_check(const struct instance *i, const struct instance_inherit *inherit,
+		     const char *command);
+
 /* deadline has come, or, while STOPPING, a look at who is left. */
 void instance_timeout(struct instance *i, const struct instance_inherit *inherit);
 

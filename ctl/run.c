@@ -39,6 +39,8 @@
 
 /* Every instance failed so often without one ever staying up: nothing to supervise. */
 #define GIVE_UP_FAILS	5
+/* How long --check may take for one configuration. */
+#define CHECK_MS	60000
 /* How often we look whether ports are listened on, or who is left of a group. */
 #define LOOK_MS		50
 /* How often we look, where we steer, whether their listeners are still the same. */
@@ -48,7 +50,7 @@ static struct cpulist cpus;
 static unsigned int port_base, stride, per_core = 1;
 static unsigned int stop_timeout = 10, wait_listen, ready_fd;
 static unsigned int public_port;
-static const char *template, *listen_by = "nat";
+static const char *template, *check, *listen_by = "nat";
 static enum listen_mode mode;
 static const struct steering *steering;		/* NULL: others bring the flows */
 
@@ -69,6 +71,8 @@ static const struct option_spec options[] = {
 	  .number = &public_port, .min = 1, .max = 65535 },
 	{ "template", "FILE", "configuration to write out for each instance, named by {conf}",
 	  .string = &template },
+	{ "check", "COMMAND", "looks at each new {conf} before a reload; one that fails ends the reload",
+	  .string = &check },
 	{ "stop-timeout", "SECONDS", "from SIGTERM to SIGKILL when stopping (default 10)",
 	  .number = &stop_timeout, .min = 1, .max = 3600 },
 	{ "wait-listen", "SECONDS", "stop with status 1 unless every port is listened on by then",
@@ -122,7 +126,10 @@ static const char notes[] =
 "times and none has ever stayed up for 10 s, flowparctl gives up.\n"
 "\n"
 "SIGTERM, SIGINT   SIGTERM to each process group, SIGKILL after the stop timeout\n"
-"SIGHUP, SIGUSR1   FILE is read and written out again, the signal goes to each server\n"
+"SIGHUP, SIGUSR1   FILE is read and written out again, the signal goes to each server;\n"
+"                  with --check only if its COMMAND, run by sh for one configuration after\n"
+"                  the other, ends with status 0 for all of them, each within 60 s. Else\n"
+"                  one line says so, and servers and configurations are as they were.\n"
 "SIGUSR2           goes to each server\n"
 "SIGKILL           the servers are killed too\n"
 "\n"
@@ -176,6 +183,10 @@ static void check_usage(char **command)
 		usage_error(&run, "{conf}", "there is no --template that could be written out");
 	if (template && !uses_conf)
 		usage_error(&run, "--template", "COMMAND does not name {conf}, so it would not be used");
+	if (check && !template)
+		usage_error(&run, "--check", "there is no --template that could be written out");
+	if (check && !strstr(check, "{conf}"))
+		usage_error(&run, "--check", "does not name {conf}, so it would look at something else");
 	if (!listen_mode_parse(&mode, listen_by))
 		usage_error(&run, "--listen", "'%s' is neither nat, bpf nor reuseport", listen_by);
 	if (mode != LISTEN_NAT && !public_port)
@@ -430,6 +441,103 @@ static int take_signals(void)
 	return fd;
 }
 
+/* When a signal went to the servers: they may have opened other sockets since. */
+static uint64_t signalled;
+
+static void pass_on(int signo)
+{
+	size_t n;
+
+	for (n = 0; n < n_instances; n++)
+		if (instances[n].state == RUNNING)
+			kill(instances[n].pid, signo);
+	signalled = now_ms();
+}
+
+/* --check: looks at the new configurations one after the other, while all else goes on. */
+static struct {
+	bool hangup, user1;	/* signals that wait for it */
+	size_t at;		/* instance whose configuration it is at */
+	pid_t pid;		/* 0: nothing is looked at */
+	uint64_t deadline;
+} checking;
+
+/* @why: NULL: nobody is to be told */
+static void check_failed(const char *why)
+{
+	const struct place *place = &instances[checking.at].place;
+	size_t n;
+
+	if (checking.pid > 0)
+		kill(-checking.pid, SIGKILL);
+	checking.pid = 0;
+	checking.hangup = checking.user1 = false;
+	for (n = 0; n < n_instances; n++)
+		conf_drop_new(&instances[n].place);
+	if (why)
+		report(template, "--check of the configuration for port %u (CPU %u) %s; nothing is reloaded, mend it and send the signal again",
+		       place->port, place->cpu, why);
+}
+
+static void check_next(void)
+{
+	char why[80];
+
+	checking.deadline = now_ms() + CHECK_MS;
+	checking.pid = instance_check(&instances[checking.at], &inherit, check);
+	if (checking.pid > 0)
+		return;
+	snprintf(why, sizeof(why), "cannot be started: fork: %s", strerror(errno));
+	check_failed(why);
+}
+
+static void check_ended(int code, int status)
+{
+	bool hangup = checking.hangup, user1 = checking.user1;
+	char why[80];
+	size_t n;
+
+	checking.pid = 0;
+	if (code != CLD_EXITED || status) {
+		if (code == CLD_EXITED)
+			snprintf(why, sizeof(why), "exited with status %d", status);
+		else
+			snprintf(why, sizeof(why), "was killed by signal %d (%s)", status, strsignal(status));
+		check_failed(why);
+		return;
+	}
+	if (++checking.at < n_instances) {
+		check_next();
+		return;
+	}
+	checking.hangup = checking.user1 = false;
+	for (n = 0; n < n_instances; n++)
+		if (!conf_take_new(&instances[n].place))
+			break;
+	if (hangup)
+		pass_on(SIGHUP);
+	if (user1)
+		pass_on(SIGUSR1);
+}
+
+/* A signal that comes meanwhile begins anew: the template may be another by now. */
+static void check_begin(int signo, const char *text)
+{
+	bool hangup = checking.hangup || signo == SIGHUP, user1 = checking.user1 || signo == SIGUSR1;
+	size_t n;
+
+	check_failed(NULL);
+	for (n = 0; n < n_instances; n++)
+		if (!conf_write_new(text, &instances[n].place)) {
+			check_failed(NULL);
+			return;
+		}
+	checking.hangup = hangup;
+	checking.user1 = user1;
+	checking.at = 0;
+	check_next();
+}
+
 static void reap(bool stopping)
 {
 	siginfo_t si;
@@ -445,6 +553,8 @@ static void reap(bool stopping)
 		if (n < n_instances)
 			instance_died(&instances[n], si.si_code, si.si_status);
 		waitpid(si.si_pid, NULL, 0);
+		if (si.si_pid == checking.pid)
+			check_ended(si.si_code, si.si_status);
 		if (si.si_pid == keeper && !stopping)
 			keeper = keeper_start(n_instances);	/* it has the table in shared memory */
 	}
@@ -453,18 +563,19 @@ static void reap(bool stopping)
 static void forward(int signo)
 {
 	char *text;
-	size_t n;
 
 	if (template && signo != SIGUSR2) {
 		/* Unreadable: reported; the servers go on with what they have. */
 		text = conf_read(template);
-		if (text)
+		if (text && check)
+			check_begin(signo, text);
+		else if (text)
 			write_confs(text);
 		free(text);
+		if (check)
+			return;
 	}
-	for (n = 0; n < n_instances; n++)
-		if (instances[n].state == RUNNING)
-			kill(instances[n].pid, signo);
+	pass_on(signo);
 }
 
 static void stop_all(void)
@@ -494,9 +605,6 @@ static bool hopeless(void)
 			return false;
 	return true;
 }
-
-/* When a signal went to the servers: they may have opened other sockets since. */
-static uint64_t signalled;
 
 /*
  * Where we steer: give every running instance's listener its flows. A server is
@@ -566,6 +674,8 @@ static int next_timeout(bool ready, uint64_t look_at)
 
 	if (look_at < next)
 		next = look_at;
+	if (checking.pid && checking.deadline < next)
+		next = checking.deadline;
 
 	for (n = 0; n < n_instances; n++) {
 		if (instances[n].deadline && instances[n].deadline < next)
@@ -603,16 +713,20 @@ static int supervise(int signal_fd)
 				report("run", "%s, stopping", si.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
 				stopping = true;
 				stop_all();
+				if (checking.pid)
+					check_failed(NULL);
 				break;
 			default:
 				/* The terminal's comes from the kernel, a reload from a process. */
 				if (si.ssi_signo == SIGHUP && under_nohup && si.ssi_code == SI_KERNEL)
 					break;
-				forward((int)si.ssi_signo);
-				signalled = now_ms();
+				if (!stopping)
+					forward((int)si.ssi_signo);
 			}
 		}
 		reap(stopping);
+		if (checking.pid && now_ms() >= checking.deadline)
+			check_failed("has not ended after 60 s");
 		for (n = 0; n < n_instances; n++)
 			if (instances[n].state == STOPPING ||
 			    (instances[n].deadline && now_ms() >= instances[n].deadline))

@@ -31,7 +31,7 @@ template() {
 start() {	# start TEXT
 	mkfifo "$test_out/ready"
 	"$ctl" run --cpus "$cpu" --port-base 17100 --per-core 2 --wait-listen 20 --ready-fd 9 --template "$test_out/template" \
-		-- lighttpd -D -f {conf} > "$test_out/log" 2>&1 9> "$test_out/ready" &
+		--check 'lighttpd -tt -f {conf}' -- lighttpd -D -f {conf} > "$test_out/log" 2>&1 9> "$test_out/ready" &
 	pid=$!
 	read -r -t 30 < "$test_out/ready"
 	same "$1" 0 $?
@@ -74,6 +74,17 @@ same "... and needs no new process" "$masters" "$(pgrep -P "$pid" -x lighttpd | 
 same "... and they serve" 'of the directory' "$(get /dir/)"
 # Stopped while it is starting again, lighttpd need not end well: both are to be through.
 check "... both" wait_until 20 curl -sf -o /dev/null http://127.0.0.1:17100/dir/
+echo 'server.nonsense {' >> "$test_out/template"
+kill -USR1 "$pid"
+check "a reload with a slip in the template is refused in one line" wait_until 20 \
+	grep -qE '^flowparctl: .*/template: --check of the configuration for port 17100 \(CPU [0-9]+\) exited with status 255; nothing is reloaded' "$test_out/log"
+same "... and both go on, not even started again" "$masters 4" "$(pgrep -P "$pid" -x lighttpd | xargs) $(grep -c 'server started' "$test_out/log")"
+same "... and serve" 'of the directory' "$(get /dir/)"
+sed -i '$d' "$test_out/template"
+kill -USR1 "$pid"
+restarted_again() { (($(grep -c 'server started' "$test_out/log") == 6)); }
+check "... until it is mended, and reloaded" wait_until 20 restarted_again
+check "... they serve" wait_until 20 curl -sf -o /dev/null http://127.0.0.1:17100/dir/
 stop "SIGTERM ends all, status 0"
 
 template '

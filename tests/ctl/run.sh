@@ -224,6 +224,77 @@ template() {
 	kill -TERM "$pid"
 	wait "$pid"
 	check "$build: written-out files are removed" no_files
+	checked
+}
+
+# Looks at a configuration as the test says in the template: good, bad for the second CPU, or slow.
+checked() {
+	local first_conf second_conf looked
+	looked=$test_out/$build-looked
+	cat > "$test_out/look" <<-'END'
+	#!/bin/bash
+	echo "$FLOWPAR_PORT $(< "$1")" >> "$2"
+	case $(< "$1") in *slow*) echo $$ >> "$2.slow"; exec sleep 1000 ;; *bad*17008*) exit 9 ;; esac
+	END
+	chmod +x "$test_out/look"
+	echo 'old {port}' > "$test_out/template"
+	start checked --template "$test_out/template" --stop-timeout 1 --check "'$test_out/look' {conf} '$looked'; exit \$?" -- \
+		"$test_out/server" "$test_out/$build-checked" {conf}
+	up 17000 17008
+	first_conf=$(sed -n 's/^arguments //p' "$rec/17000.given") second_conf=$(sed -n 's/^arguments //p' "$rec/17008.given")
+	check "$build: --check is not for the start" test ! -e "$looked"
+	echo 'bad {port} {conf}' > "$test_out/template"
+	kill -HUP "$pid"
+	check "$build: a configuration that --check refuses is reported" wait_until 10 \
+		said "^flowparctl: .*/template: --check of the configuration for port 17008 \(CPU $second\) exited with status 9; nothing is reloaded, mend it and send the signal again\$"
+	same "$build: it has looked at each as the server would see it" "17000 bad 17000 $first_conf
+17008 bad 17008 $second_conf" "$(< "$looked")"
+	same "$build: the configurations are as they were" $'old 17000\nold 17008' "$(cat "$first_conf" "$second_conf")"
+	same "$build: of the refused ones nothing is left" 2 "$(find "${first_conf%/*}" -type f | wc -l)"
+	kill -USR2 "$pid"
+	check "$build: SIGUSR2 goes on without" wait_until 10 grep -qx USR2 "$rec/17008.signals"
+	same "$build: the other signal has not gone to anybody" USR2 "$(sort -u "$rec"/*.signals)"
+
+	echo 'slow {port}' > "$test_out/template"
+	kill -HUP "$pid"
+	check "$build: while one is looked at" wait_until 10 grep -q slow "$looked"
+	kill -KILL "$(< "$rec/17000.pid")"
+	check "$build: ... servers are started again, with the old one" wait_until 10 starts 17000 2
+	same "$build: ... (the old one)" 'old 17000' "$(< "$first_conf")"
+	echo 'good {port}' > "$test_out/template"
+	kill -HUP "$pid"
+	check "$build: ... a signal begins anew, and goes on" wait_until 10 grep -qx HUP "$rec/17008.signals"
+	same "$build: ... with the new configuration in place" $'good 17000\ngood 17008' "$(cat "$first_conf" "$second_conf")"
+	check "$build: ... nobody looks at the old one any more" wait_until 5 bash -c '! kill -0 "$1"' _ "$(< "$looked.slow")"
+	echo 'slow {port}' > "$test_out/template"
+	kill -HUP "$pid"
+	wait_until 10 eval '(($(wc -l < "$looked.slow") == 2))'
+	kill -TERM "$pid"
+	wait "$pid"
+	check "$build: ... who looks at one ends too" wait_until 5 bash -c '! kill -0 "$1"' _ "$(tail -n 1 "$looked.slow")"
+	check "$build: ... and both files of each are removed" no_files
+
+	# bash could lose one of two
+	cat > "$test_out/both.py" <<-'END'
+	import signal, sys
+	def got(number, frame):
+	    with open(sys.argv[2], "a") as out:
+	        print(signal.Signals(number).name, file=out)
+	for number in (signal.SIGHUP, signal.SIGUSR1):
+	    signal.signal(number, got)
+	print("ready", file=open(sys.argv[2], "w"))
+	while True:
+	    signal.pause()
+	END
+	start both --template "$test_out/template" --check "until test -e '$test_out/go'; do sleep 0.1; done; test -s {conf}" -- \
+		python3 "$test_out/both.py" {conf} "$test_out/$build-both/{port}"
+	check "$build: (servers start)" wait_until 20 eval 'grep -qx ready "$rec/17000" && grep -qx ready "$rec/17008"'
+	kill -HUP "$pid"
+	kill -USR1 "$pid"
+	touch "$test_out/go"
+	check "$build: two signals, one look: both go on" wait_until 20 bash -c '[[ $(sort "$1") == $'"'SIGHUP\nSIGUSR1\nready'"' ]]' _ "$rec/17008"
+	kill -TERM "$pid"
+	wait "$pid"
 }
 
 killed() {

@@ -58,6 +58,8 @@ refused "more instances than stride" 2 '--per-core: 9 instances .* stride of 8' 
 refused "last port beyond 65535" 2 '--port-base: 8192 CPUs from port 8 on end at port 65536' run --cpus 0-8191 --port-base 8 -- "${server[@]}"
 refused "last instance's port beyond 65535" 2 '--port-base: 1 CPUs from port 65535 on end at port 65536' run --cpus "$cpu" --port-base 65535 --per-core 2 -- "${server[@]}"
 refused "{conf} without a template" 2 '\{conf\}: there is no --template' run --cpus "$cpu" --port-base 17000 -- "${server[@]}" {conf}
+refused "--check without a template" 2 '--check: there is no --template' run --cpus "$cpu" --port-base 17000 --check 'true {conf}' -- "${server[@]}"
+refused "--check of nothing" 2 '--check: does not name \{conf\}' run --cpus "$cpu" --port-base 17000 --template "$test_out/template" --check true -- "${server[@]}" {conf}
 refused "template that is not used" 2 '--template: COMMAND does not name \{conf\}' run --cpus "$cpu" --port-base 17000 --template "$test_out/template" -- "${server[@]}"
 refused "ready-fd that is not open" 2 '--ready-fd: 99 is not an open' run --cpus "$cpu" --port-base 17000 --ready-fd 99 -- "${server[@]}"
 refused "unknown way to listen" 2 "--listen: 'magic' is neither nat, bpf nor reuseport; see flowparctl run --help" run --cpus "$cpu" --port-base 17000 --listen magic -- "${server[@]}"
