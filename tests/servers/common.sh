@@ -19,7 +19,7 @@ big=4000000
 # --- server guest ------------------------------------------------------------------
 
 files() {
-	mkdir -p /run/www/dir /etc/flowpar/tls /run/nginx
+	mkdir -p /run/www/dir /etc/flowpar/tls
 	echo 'of the directory' > /run/www/dir/index.html
 	echo small > /run/www/small.txt
 	head -c "$big" /dev/zero > /run/www/big.txt

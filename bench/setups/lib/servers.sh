@@ -15,7 +15,6 @@ server_conf() {
 		[[ -z ${4:-} ]] || echo "server.bind = \"$4\"" >> "$1" ;;
 	nginx)
 		# What is 0 workers for lighttpd, one process, is one worker for nginx.
-		mkdir -p /run/nginx
 		sed -e "s|listen {port}|listen ${4:+$4:}$2|; s|{port}|$2|g; s|root /var/www/html;|root $www;|" \
 			-e "s|^worker_processes .*|worker_processes $(($3 ? $3 : 1));|" \
 			"$templates/nginx.conf.in" > "$1"
