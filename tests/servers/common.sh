@@ -78,9 +78,9 @@ applications() {
 
 run_command() {
 	case $1 in
-	lighttpd) command=(/usr/sbin/lighttpd -D -f {conf}) signal=USR1 ;;
-	nginx)	command=(nginx -c {conf}) signal=HUP ;;
-	haproxy) command=(haproxy -W -db -f {conf}) signal=HUP ;;
+	lighttpd) command=(/usr/sbin/lighttpd -D -f {conf}) look='lighttpd -tt -f {conf}' signal=USR1 ;;
+	nginx)	command=(nginx -c {conf}) look='nginx -t -q -c {conf}' signal=HUP ;;
+	haproxy) command=(haproxy -W -db -f {conf}) look='haproxy -c -q -f {conf}' signal=HUP ;;
 	esac
 }
 
@@ -91,11 +91,23 @@ as_before() { (($(processes "$1") == before)); }
 
 start_run() {
 	run_command "$1"
-	FLOWPAR_DOCROOT=/run/www flowparctl run --cpus 0-1 --port-base 8000 --template "/etc/flowpar/$2" -- "${command[@]}" > "$LAB_OUT/run.$1.log" 2>&1 &
+	FLOWPAR_DOCROOT=/run/www flowparctl run --cpus 0-1 --port-base 8000 --template "/etc/flowpar/$2" \
+		--check "$look" -- "${command[@]}" > "$LAB_OUT/run.$1.log" 2>&1 &
 	pid=$!
 }
 reload_run() { kill -"$signal" "$pid"; }
 stop_run() { kill "$pid"; wait "$pid"; }
+
+# A slip in the template: said, and nobody reloads.
+slip() {	# slip SERVER TEMPLATE
+	local was
+	was=$(pgrep -x "$1" | xargs)
+	echo 'nonsense {' >> "/etc/flowpar/$2"
+	reload_run
+	check "run $1: a slip is refused" wait_until 300 grep -q "/$2: --check of the configuration for port 8000 .*; nothing is reloaded" "$LAB_OUT/run.$1.log"
+	same "run $1: ... and the servers go on" "$was" "$(pgrep -x "$1" | xargs)"
+	sed -i '$d' "/etc/flowpar/$2"
+}
 
 # systemd, in a PID namespace of its own since it wants to be number 1, and without what
 # it would do to a machine at its start.
@@ -135,7 +147,7 @@ unit_placed() {
 }
 
 server() {
-	local k way name generation before pid signal command status
+	local k way name generation before pid signal command look status
 	files
 	check 'setup-flowpar.sh up' affinity/setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --cpus 0-1 \
 		--address "$LAB_SERVER/24" --port 80,443 --base-port 8000,9000
@@ -161,6 +173,7 @@ server() {
 			done
 			lab-wait "done-$way-$name" > /dev/null
 			check "$way $name: what went on with old requests has ended" wait_until 300 as_before "$name"
+			[[ $way != run ]] || slip "$name" "${templates[k]}"
 			status=0
 			"stop_$way" "$name" || status=$?
 			same "$way $name: stops in order" 0 "$status"
