@@ -55,8 +55,7 @@ serve() {	# one instance per core from /etc/flowpar, with what is added to the t
 }
 listen() { (($(ss -Hltn '( sport = 8000 or sport = 8008 )' | wc -l) == $1)); }
 stop_serving() {
-	local pid
-	for pid in $(pgrep -x flowparctl); do kill "$pid"; done
+	pkill -f '^[^ ]*flowparctl run '
 	wait_until 300 listen 0
 }
 
@@ -120,8 +119,13 @@ plant_a_core_has_no_listener() {
 	wait_until 300 listen 1
 }
 
-plant_run_a_per_core_port_is_taken() { wait_until 300 listen 2; }	# by the entry before
-gone_run_a_per_core_port_is_taken() { wait_until 300 listen 0; }
+# By the entry before. What setup-flowpar.sh watch has running is nobody to stop, or to signal.
+plant_run_a_per_core_port_is_taken() {
+	flowparctl watch > /run/events &
+	watch=$!
+	wait_until 300 grep -q . /run/events && wait_until 300 listen 2
+}
+gone_run_a_per_core_port_is_taken() { wait_until 300 listen 0 && kill -0 "$watch"; }
 
 plant_a_health_check_of_a_per_core_port_times_out() { serve; }
 gone_a_health_check_of_a_per_core_port_times_out() { (($(flowparctl stats --json | jq 'map(.closed) | add') > 0)); }
@@ -144,7 +148,8 @@ plant_clients_are_sent_to_port_8008() {
 	stop_serving
 	serve 'server.feature-flags += ( "server.absolute-dir-redirect" => "enable" )'
 }
-clean_clients_are_sent_to_port_8008() { stop_serving; setup down; }
+gone_clients_are_sent_to_port_8008() { wait_until 90 no_longer && kill -0 "$watch"; }
+clean_clients_are_sent_to_port_8008() { stop_serving; kill "$watch"; setup down; }
 
 slug() { tr '[:upper:]' '[:lower:]' <<< "$1" | sed 's/[^a-z0-9][^a-z0-9]*/_/g'; }
 
