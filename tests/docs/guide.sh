@@ -16,20 +16,23 @@ installed() {
 titles() { cat "$blocks"/*/title | paste -sd'|'; }
 
 # A NIC that was never up has qdisc noop, and never again.
-machine() { ls /sys/class/net; sed 's/ .*//' /proc/modules; ip address | sed 's/ qdisc [^ ]*//'; ls /run/flowpar 2>&1; }
+machine() { ls /sys/class/net; sed 's/ .*//' /proc/modules; ip address | sed 's/ qdisc [^ ]*//'; ls /run/flowpar /run/flowpar-guide 2>&1; cat /var/www/html/index.html; }
 as_before() { [[ $(machine) == "$before" ]]; }
 
 server() {
-	local file section title status step before server
+	local file section title status step before server manager
 	installed || return
+	# A site that is there is none of the guide's business.
+	mkdir -p /var/www/html
+	echo "somebody's" > /var/www/html/index.html
 	before=$(machine)
 	python3 "$repo/tests/docs/blocks.py" "$repo/docs/guide.md" $blocks
 	same 'the guide has these steps' \
-		"1. What would be done|2. Bond, interrupts, service|3. A server per core|4. Load|5. Did it work?|6. Back" "$(titles)"
+		"1. What would be done|2. Bond, interrupts, service|3. A server per core|4. Load|5. Did it work?|6. Back|At every boot" "$(titles)"
 	for section in "$blocks"/*/; do
 		read -r title < "$section/title"
 		for file in "$section"/[0-9]*; do
-			[[ $file != *.sh.client ]] || continue
+			[[ -e $file && $file != *.sh.client ]] || continue
 			step=$LAB_OUT/step.$(basename "$section")
 			status=0
 			# In this shell, as one types them: the next block knows the last one's variables.
@@ -52,6 +55,15 @@ server() {
 			check "$title: stats has the columns" grep -qE 'MOVED.*FOREIGN-CPU.*SPILLED' "$step" ;;
 		6.*)	wait_until 60 as_before || true	# an address comes back some moments after its link
 			same "$title: the machine is as before" "$before" "$(machine)" ;;
+		At*)	# The route goes into a file that is written.
+			for manager in networkd ifupdown; do
+				mkdir -p "/run/export/$manager"
+				setup-flowpar.sh export $manager --to "/run/export/$manager" --bond bond0 --slaves eth0,eth1 --address 192.0.2.10/24 > /dev/null
+			done
+			for file in /etc/systemd/network/10-bond0.network /etc/network/interfaces.d/bond0; do
+				check "$title: the file that it names for the route is written: $file" test -s "/run/export/networkd$file" -o -s "/run/export/ifupdown$file"
+				check "$title: ... and named" grep -qF "$file" "$repo/docs/guide.md"
+			done ;;
 		esac
 	done
 }
