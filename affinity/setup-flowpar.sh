@@ -36,7 +36,7 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
 LISTEN=nat POLICY=''
 RELEASE=$(uname -r)
-LACP_TIMEOUT=10 FIREWALL_CHECK=yes SMT=no ADOPT=no
+LACP_TIMEOUT=60 FIREWALL_CHECK=yes SMT=no ADOPT=no
 declare -A GIVEN=()	# names of the above that the command line or the file has
 
 # What follows from that, and from the machine (derive, check_mtu).
@@ -95,7 +95,8 @@ export  writes configuration with which systemd-networkd or ifupdown makes the b
                               flowparctl run --listen reuseport
   --policy POLICY      xmit_hash_policy (cpu-bound; layer3+4, with a warning, if this
                        kernel's bonding knows no cpu-bound)
-  --lacp-timeout S     how long to wait for the switch (10)
+  --lacp-timeout S     how long to wait for the switch (60); then up goes on with
+                       the slaves that LACP has settled on, or fails if there is none
   --no-firewall-check  do not look for rules that would drop the per-core ports;
                        --firewall-check: do
   --dry-run            with any command but watch: print the commands, change nothing

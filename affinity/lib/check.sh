@@ -192,9 +192,12 @@ check_bond() {
 
 # It serves as it is: no reason to refuse.
 check_adopted_lacp() {
-	local fault
 	get_bond "$BOND"
-	[[ $REPLY != 802.3ad ]] || ! fault=$(lacp_fault) || warn "$fault"
+	[[ $REPLY == 802.3ad ]] || return 0
+	lacp_faults
+	for REPLY in "${LACP_FAULTS[@]}"; do
+		warn "$REPLY"
+	done
 }
 
 check_kernel() {

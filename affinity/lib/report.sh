@@ -71,12 +71,13 @@ verify_slave() {
 }
 
 verify_lacp() {
-	local fault
 	get_bond "$BOND"
 	[[ $REPLY != balance-xor ]] || return 0
-	fault=$(lacp_fault) || return 0
-	DRIFTS=$((DRIFTS + 1))
-	echo "setup-flowpar.sh: $fault"
+	lacp_faults
+	DRIFTS=$((DRIFTS + ${#LACP_FAULTS[@]}))
+	for REPLY in "${LACP_FAULTS[@]}"; do
+		echo "setup-flowpar.sh: $REPLY"
+	done
 }
 
 command_status() {
