@@ -16,13 +16,15 @@ check_all() {
 	check_bond
 	check_kernel
 	[[ ! $ADDRESS ]] || check_address
-	if [[ $PORT ]]; then
-		check_ports
-		[[ $LISTEN != nft ]] || check_table
-		# With bpf and reuseport packets have the public port all the way.
-		[[ $FIREWALL_CHECK == no ]] || by_bpf || check_firewall
-	fi
+	[[ ! $PORT ]] || service_part check_service
 	check_irqbalance
+}
+
+check_service() {
+	check_ports
+	[[ $LISTEN != nft ]] || check_table
+	# With bpf and reuseport packets have the public port all the way.
+	[[ $FIREWALL_CHECK == no ]] || by_bpf || check_firewall
 }
 
 # check_tool COMMAND PACKAGE
@@ -42,15 +44,17 @@ check_tools() {
 	check_tool modinfo kmod
 	check_tool awk mawk
 	check_tool flock util-linux
-	[[ $LISTEN != nft || ! $PORT ]] || check_tool nft nftables
-	[[ $LISTEN == nft || ! $PORT ]] || check_flowparctl
+	[[ $LISTEN != nft || ! $PORT ]] || service_part check_tool nft nftables
+	[[ $LISTEN == nft || ! $PORT ]] || service_part check_flowparctl
 }
 
 check_nics() {
 	local nic addresses routes
 	mapfile -t addresses < <(ip -o address show)
 	mapfile -t routes < <(ip -o -4 route show table all; ip -o -6 route show table all 2>/dev/null)
+	[[ ! $BOOT ]] || find_nics
 	for nic in "${SLAVES[@]}"; do
+		[[ ! ${ABSENT[$nic]+x} ]] || continue
 		[[ -d /sys/class/net/$nic ]] || die "$nic: no such network interface; see ip link"
 		if [[ $ADOPT == yes ]]; then
 			check_adopted_nic "$nic"
@@ -59,6 +63,26 @@ check_nics() {
 			check_manager "$nic" "leave it out of --slaves"
 		fi
 	done
+}
+
+# find_nics: the slaves that --boot goes on without, into ABSENT. Drivers, and what makes the
+# bond, may be later than we are.
+find_nics() {
+	local nic where=there
+	[[ $ADOPT == no ]] || where="in $BOND"
+	: "${NICS_UNTIL:=$((SECONDS + 31))}"
+	for nic in "${SLAVES[@]}"; do
+		until mend_can "$nic"; do
+			[[ ! $DRY_RUN ]] && ((SECONDS < NICS_UNTIL)) || break
+			sleep 0.2
+		done
+		mend_can "$nic" || [[ ${ABSENT[$nic]+x} ]] || {
+			ABSENT[$nic]=yes
+			warn "$nic: not $where, left out; once it is, setup-flowpar.sh watch takes it in, or up"
+		}
+	done
+	((${#ABSENT[@]} < ${#SLAVES[@]})) ||
+		die "${SLAVES[*]}: none of them is $where; see ip link, and dmesg for what their driver says"
 }
 
 check_adopted_nic() {
@@ -173,7 +197,7 @@ check_mtu() {
 	[[ $ADOPT == no ]] || return 0
 	for nic in "${SLAVES[@]}"; do
 		ours master "$nic" && continue
-		get_mtu "$nic"
+		get_mtu "$nic" || continue
 		[[ ${MTU:=$REPLY} == "$REPLY" ]] ||
 			die "$nic: MTU $REPLY, but ${SLAVES[0]} has $MTU; give all slaves one MTU with 'ip link set $nic mtu $MTU'"
 	done
@@ -207,10 +231,12 @@ check_kernel() {
 	[[ $POLICY != cpu-bound ]] || policy_known || die "$REPLY, or give --policy layer3+4"
 	[[ ! $LISTEN_LACKS ]] ||
 		warn "nf_flowpar: no such module for kernel $RELEASE; port $PORT is served by --listen nft instead, at the price of connection tracking"
-	if [[ $PORT && $LISTEN == nat ]]; then
-		module_known nf_flowpar ||
-			{ module_remedy; die "nf_flowpar: no such module for kernel $RELEASE; $REPLY, or give --listen nft"; }
-	fi
+	[[ ! $PORT || $LISTEN != nat ]] || service_part check_nf_flowpar
+}
+
+check_nf_flowpar() {
+	module_known nf_flowpar ||
+		{ module_remedy; die "nf_flowpar: no such module for kernel $RELEASE; $REPLY, or give --listen nft"; }
 }
 
 # policy_known: does bonding know cpu-bound? If not, why and what to do goes into REPLY.
@@ -393,6 +419,7 @@ check_irqbalance() {
 	done
 	! irqbalance_told "${ours[@]}" || return 0
 	for nic in "${SLAVES[@]}"; do
+		[[ ! ${ABSENT[$nic]+x} ]] || continue
 		nic_irqs "$nic"
 		((${#IRQS[@]})) || {
 			warn "irqbalance: running (pid $pid), cannot be told to leave the NICs' interrupts alone, and will move them; which those are is known, and said, once $nic is up"

@@ -54,6 +54,7 @@ lacp_faults() {
 			LACP_FAULTS+=("$REPLY")
 		fi
 	done
+	((LACP_SETTLED + ${#LACP_FAULTS[@]})) || LACP_FAULTS=("$BOND: none of its slaves is in it; see above, and ip link")
 }
 
 # A switch that still remembers an earlier port answers well at first and then

@@ -16,6 +16,10 @@ command_verify() {
 		die "$STATE: up or down was interrupted; run it again"
 	MODE=check
 	configuration
+	[[ ! $NO_SERVICE ]] || {
+		DRIFTS=$((DRIFTS + 1))
+		echo "setup-flowpar.sh: port $PORT: left out by up --boot, which found \"$NO_SERVICE\"; mend that and run setup-flowpar.sh up"
+	}
 	((DRIFTS == 0)) || return 1
 	echo "setup-flowpar.sh: $BOND: everything is as up set it"
 }
