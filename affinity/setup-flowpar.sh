@@ -316,7 +316,8 @@ configuration() {
 		want_queues "$nic"
 	done
 	case $MODE in
-	check)	verify_lacp ;;
+	check)	verify_strangers
+		verify_lacp ;;
 	apply)	[[ $DRY_RUN || $ADOPT == yes ]] || lacp_wait ;;
 	esac
 	# Last what brings traffic.

@@ -74,6 +74,25 @@ verify_slave() {
 	return 1
 }
 
+# strangers: a line for each slave of the bond that is none of ours, into STRANGERS
+strangers() {
+	local nic
+	STRANGERS=()
+	read_file "/sys/class/net/$BOND/bonding/slaves" || return 0
+	for nic in $REPLY; do
+		[[ " ${SLAVES[*]} " == *" $nic "* ]] ||
+			STRANGERS+=("$nic: a slave of $BOND that up did not set; run setup-flowpar.sh down, then up with it, or take it out with 'ip link set $nic nomaster'")
+	done
+}
+
+verify_strangers() {
+	strangers
+	DRIFTS=$((DRIFTS + ${#STRANGERS[@]}))
+	for REPLY in "${STRANGERS[@]}"; do
+		echo "setup-flowpar.sh: $REPLY"
+	done
+}
+
 verify_lacp() {
 	get_bond "$BOND"
 	[[ $REPLY != balance-xor ]] || return 0

@@ -123,13 +123,19 @@ setup-flowpar.sh: port 80: left out, see above; mend that and run setup-flowpar.
 adopted() {
 	adopted_bond mode 802.3ad lacp_rate fast
 	ip link set eth1 nomaster
-	wait_until 60 eval '! setup up --adopt --bond bond0 --dry-run 2>&1 | grep eth0'
+	ip link set eth2 nomaster
+	wait_until 60 lag_ready bond0 1
 	ups 'a slave that is not in the bond that is taken over, --boot' \
 		'setup-flowpar.sh: eth1: not in bond0, left out; once it is, setup-flowpar.sh watch takes it in, or up' \
 		--adopt --bond bond0 --slaves eth0,eth1 "${slaves[@]:4}" --boot
 	check_fails '... verify names it' 1 '^setup-flowpar.sh: eth1: no slave of bond0 any more' setup verify
 	ip link set eth1 down; ip link set eth1 master bond0
-	check '... once it is, watch takes it in' wait_until 60 eval 'setup verify | grep -v eth2; [[ ${PIPESTATUS[1]} == 1 ]]'
+	check '... once it is, watch takes it in' wait_until 60 setup verify
+	ip link set eth2 down; ip link set eth2 master bond0
+	check 'a slave that up knows nothing of: watch says so' \
+		wait_until 20 grep -aq '^setup-flowpar.sh: eth2: a slave of bond0 that up did not set; ' /run/watch.log
+	check_fails '... and verify' 1 "^setup-flowpar.sh: eth2: a slave of bond0 that up did not set; run setup-flowpar.sh down, then up with it, or take it out with 'ip link set eth2 nomaster'\$" setup verify
+	check '... watch says so once' eval '[[ $(grep -ac "^setup-flowpar.sh: eth2: a slave" /run/watch.log) == 1 ]]'
 	setup down > /dev/null
 }
 
