@@ -83,3 +83,30 @@ lacp_wait() {
 		sleep 0.2
 	done
 }
+
+# slave_carries NIC: does the bond send and receive through it?
+slave_carries() {
+	get_master "$1" && [[ $REPLY == "$BOND" ]] || return 1
+	get_bond "$BOND"
+	if [[ $REPLY == 802.3ad ]]; then
+		lacp_slave "$1"
+	else
+		read_file "/sys/class/net/$1/carrier" && [[ $REPLY == 1 ]] &&
+			read_file "/sys/class/net/$1/bonding_slave/mii_status" && [[ $REPLY == up ]]
+	fi
+}
+
+# slave_wait NIC: until it does again, for longer than the bond takes to see a link go
+slave_wait() {
+	local good=0 deadline=$((SECONDS + LACP_TIMEOUT + 1))
+	while ((good < 5)); do
+		if slave_carries "$1"; then
+			good=$((good + 1))
+		else
+			good=0
+			((SECONDS < deadline)) ||
+				die "$1: does not carry again $LACP_TIMEOUT s after 'ethtool -L'; look at its link and the LACP state of its switch port, and run this again"
+		fi
+		sleep 0.2
+	done
+}

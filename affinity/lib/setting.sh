@@ -379,8 +379,15 @@ get_channels() {
 }
 
 # A driver may show its queues and not let them be changed; then those it has are dealt.
+# Many take their link down for this: a slave that carried is waited for, so that the next
+# one's turn does not find the bond without any.
 set_channels() {
-	try ethtool -L "$1" combined "$2" && return
+	local carried=''
+	[[ $DRY_RUN ]] || ! slave_carries "$1" || carried=yes
+	if try ethtool -L "$1" combined "$2"; then
+		[[ ! $carried ]] || slave_wait "$1"
+		return
+	fi
 	[[ $SAID == *'not supported'* ]] ||
 		die "$1: 'ethtool -L $1 combined $2' failed with \"${SAID%%$'\n'*}\"; mend what that names and run this again"
 	now channels "$1"
