@@ -300,7 +300,7 @@ check_address() {
 
 # shellcheck disable=SC2153	# PORTS is no slip for PORT
 check_ports() {
-	local port first last range reserved owner object family others=()
+	local port first last range reserved owner object family others=() listening=0
 	if by_bpf && bpf_attached; then
 		! bpf_differs || die "port $PORT: $REPLY"
 		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
@@ -310,13 +310,17 @@ check_ports() {
 			die "port $PORT: ${owner:-a socket} listens on it already; stop that, flowparctl run starts the instances"
 		die "port $PORT: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $BASE_PORT"
 	fi
-	# All of them: the instances were started first. Some: another program's.
+	# All of them: the instances were started first. Some: those that may run on the port's
+	# CPU only are instances too, the others another program's.
 	if ! ours service "$PORT" && ! ours table 'inet flowpar' && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
 		for port in "${PORTS[@]}"; do
 			owner=$(port_listener "$port") || continue
-			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
+			listening=$((listening + 1))
+			port_cpu "$port"
+			pinned_to "$REPLY" "$owner" ||
+				others+=("per-core port $port: ${owner:-a socket} listens on it already, and not on CPU $REPLY only; stop that, or choose another --base-port")
 		done
-		((${#others[@]} == 0 || ${#others[@]} == ${#PORTS[@]})) || die "${others[0]}"
+		((${#others[@]} == 0 || listening == ${#PORTS[@]})) || die "${others[0]}"
 	fi
 	# A local connection could be given a per-core port as its own.
 	range=$(< /proc/sys/net/ipv4/ip_local_port_range)
@@ -339,6 +343,19 @@ check_ports() {
 	[[ $LISTEN != nat ]] || ours service "$PORT" || check_services
 	[[ $LISTEN != nat ]] || port_lasts "$PORT" ||
 		die "--port $PORT: is in ip_local_port_range $first-$last, and nf_flowpar serves no port that a connection from here may get; reserve it with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}$PORT'"
+}
+
+# port_cpu PORT: whose per-core port it is, into REPLY
+port_cpu() {
+	for REPLY in "${!CPU_PORT[@]}"; do
+		(($1 < CPU_PORT[$REPLY] || $1 >= CPU_PORT[$REPLY] + PER_CORE)) || return 0
+	done
+}
+
+# pinned_to CPU "comm (pid N)"
+pinned_to() {
+	[[ $2 =~ \(pid\ ([0-9]+)\)$ ]] &&
+		grep -qsx "Cpus_allowed_list:[[:blank:]]$1" "/proc/${BASH_REMATCH[1]}/status"
 }
 
 # port_lasts PORT: does the kernel give it to no connection? Sees check_ports' variables.
