@@ -415,7 +415,7 @@ want_queues() {
 	read -ra cpus <<< "${NIC_CPUS[$nic]}"
 	irq_queues "$nic"
 	((${#IRQS[@]})) || [[ $MODE != apply || $DRY_RUN ]] ||
-		die "$nic: no interrupt found for it though it is up; flows need a physical or virtio NIC, not a software device"
+		{ no_irqs "$nic"; die "$nic: $REPLY"; }
 	for i in "${!IRQS[@]}"; do
 		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
 		[[ $MODE == apply ]] || is_online "${cpus[QUEUES[i] % ${#cpus[@]}]}" "$nic/$i" || continue

@@ -90,7 +90,7 @@ check_adopted_nic() {
 	[[ $REPLY == "$BOND" ]] ||
 		die "$1: not a slave of $BOND, which has $(< "/sys/class/net/$BOND/bonding/slaves"); --adopt takes a bond as it is, so put it in first, or leave it out of --slaves"
 	nic_irqs "$1"
-	((${#IRQS[@]})) || die "$1: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
+	((${#IRQS[@]})) || { no_irqs "$1"; die "$1: $REPLY"; }
 }
 
 # adopt_slaves: all that the bond has
@@ -168,7 +168,7 @@ check_nic() {	# sees addresses and routes of check_nics
 	# one that has never been up has none that could be moved yet: want_queues looks again.
 	nic_irqs "$nic"
 	((${#IRQS[@]})) || [[ -e /sys/class/net/$nic/device/irq && $(< "/sys/class/net/$nic/operstate") == down ]] ||
-		die "$nic: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
+		{ no_irqs "$nic"; die "$nic: $REPLY"; }
 }
 
 check_cpus() {

@@ -27,7 +27,39 @@ nic_irqs() {
 	if ((${#found[@]} == 0)) && read_file "$device/irq"; then
 		[[ $REPLY == 0 || ! -e /proc/irq/$REPLY/smp_affinity_list ]] || found[REPLY]=1
 	fi
+	irqs_of_others "$1"
 	IRQS=("${!found[@]}")
+}
+
+# irqs_of_others NIC: a PCI function may have several NICs (mlx4, Chelsio). Those that name
+# another are not ours, and those that name none the first slave's. Sees nic_irqs' variables.
+irqs_of_others() {
+	local other irq first=$1 others=("/sys/class/net/$1"/device/net/*)
+	((${#others[@]} > 1)) || return 0
+	others=("${others[@]##*/}")
+	for other in "${SLAVES[@]}"; do
+		[[ " ${others[*]} " != *" $other "* ]] || { first=$other; break; }
+	done
+	for irq in "${!found[@]}"; do
+		irq_name "$irq"
+		[[ " $REPLY " != *[^[:alnum:]]"$1"[^[:alnum:]]* ]] || continue
+		[[ $first == "$1" ]] || unset "found[$irq]"
+		for other in "${others[@]}"; do
+			[[ " $REPLY " != *[^[:alnum:]]"$other"[^[:alnum:]]* ]] || unset "found[$irq]"
+		done
+	done
+}
+
+# no_irqs NIC: why it has none, and what to do, into REPLY
+no_irqs() {
+	local nic
+	for nic in "${SLAVES[@]}"; do
+		if [[ $nic != "$1" && -e /sys/class/net/$1/device/net/$nic ]]; then
+			REPLY="it shares a PCI function with $nic, and their interrupts do not say whose they are; leave one of the two out of --slaves"
+			return
+		fi
+	done
+	REPLY='no interrupt found for it; flows need a physical or virtio NIC, not a software device'
 }
 
 # irq_name IRQ: what /proc/interrupts calls it, into REPLY; empty while nobody has
