@@ -614,7 +614,7 @@ at_exit() {
 	local status=$?
 	trap '' INT TERM HUP PIPE
 	set +e
-	[[ ! $ROLL_BACK ]] || undo_all
+	[[ ! $ROLL_BACK ]] || { journal_read; undo_all; }	# with what service_part was at
 	# left empty by a run that changed nothing
 	[[ $DRY_RUN || ! -d $STATE || ! ${LOCK:-} ]] || rmdir --ignore-fail-on-non-empty "$STATE"
 	exit "$status"

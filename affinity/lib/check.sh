@@ -68,7 +68,7 @@ check_nics() {
 # find_nics: the slaves that --boot goes on without, into ABSENT. Drivers, and what makes the
 # bond, may be later than we are.
 find_nics() {
-	local nic where=there
+	local nic where=there gone=()
 	[[ $ADOPT == no ]] || where="in $BOND"
 	: "${NICS_UNTIL:=$((SECONDS + 31))}"
 	for nic in "${SLAVES[@]}"; do
@@ -76,13 +76,14 @@ find_nics() {
 			[[ ! $DRY_RUN ]] && ((SECONDS < NICS_UNTIL)) || break
 			sleep 0.2
 		done
-		mend_can "$nic" || [[ ${ABSENT[$nic]+x} ]] || {
-			ABSENT[$nic]=yes
-			warn "$nic: not $where, left out; once it is, setup-flowpar.sh watch takes it in, or up"
-		}
+		mend_can "$nic" || [[ ${ABSENT[$nic]+x} ]] || gone+=("$nic")
 	done
-	((${#ABSENT[@]} < ${#SLAVES[@]})) ||
+	((${#gone[@]} < ${#SLAVES[@]})) ||
 		die "${SLAVES[*]}: none of them is $where; see ip link, and dmesg for what their driver says"
+	for nic in "${gone[@]}"; do
+		ABSENT[$nic]=yes
+		warn "$nic: not $where, left out; once it is, setup-flowpar.sh watch takes it in, or up"
+	done
 }
 
 check_adopted_nic() {

@@ -23,6 +23,12 @@ driver() {	# driver unbind|bind: of eth1
 	echo "$device" > "/sys/bus/virtio/drivers/virtio_net/$1"
 }
 
+start_watch() {
+	"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+	watcher=$!
+	check '... watch begins' wait_until 20 grep -q 'bond0: watched, with' /run/watch.log
+}
+
 dead_link() {
 	before=$(snapshot)
 	lab-link 1 down
@@ -53,9 +59,7 @@ absent_nic() {
 	ups '... with --boot it is not' 'setup-flowpar.sh: eth1: not there, left out; once it is, setup-flowpar.sh watch takes it in, or up' "${up[@]}" --boot
 	check_fails '... verify names it' 1 '^setup-flowpar.sh: eth1: gone: ' setup verify
 	same '... in one line' 1 "$(setup verify | wc -l)"
-	"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
-	watcher=$!
-	check '... watch begins' wait_until 20 grep -q 'watched, with' /run/watch.log
+	start_watch
 	driver bind
 	wait_until 10 test -e /sys/class/net/eth1
 	ethtool -s eth1 speed 1000 duplex full	# which virtio does not say
@@ -63,6 +67,8 @@ absent_nic() {
 	check '... its interrupts are on CPU 1' grep -qx 1 "/proc/irq/$(irqs_of eth1 | tail -n 1)/smp_affinity_list"
 	check '... down' setup down
 	check '... leaves none in a bond' test ! -e /sys/class/net/eth1/master
+	kill "$watcher"
+	wait "$watcher" 2>/dev/null
 	ip link set eth1 mtu 1400	# as lived_in had it
 	(up=("${up[@]/eth0,eth1/eth7,eth8}"); check_fails 'none of them is there: --boot fails too' 1 '^setup-flowpar.sh: eth7 eth8: none of them is there; ' \
 		setup up "${up[@]}" --boot --dry-run)
@@ -93,7 +99,7 @@ no_service() {
 		"setup-flowpar.sh: $said"$'\n''setup-flowpar.sh: port 80: left out, see above; mend that and run setup-flowpar.sh up' "${up[@]}" --boot
 	check '... the bond has its address' grep -q " $LAB_SERVER/24 " <(ip -o address show dev bond0)
 	check '... and a cpu for each NIC' grep -qx 1 "/proc/irq/$(irqs_of eth1 | tail -n 1)/smp_affinity_list"
-	wait_until 20 grep -q 'bond0: watched' /run/watch.log
+	start_watch
 	ip link set eth1 down; ip link set eth1 up
 	wait_until 60 eval '[[ $(setup verify | wc -l) == 1 ]]'
 	same '... verify says what is missing, and no more' "setup-flowpar.sh: port 80: left out by up --boot, which found \"$said\"; mend that and run setup-flowpar.sh up" \
