@@ -104,7 +104,7 @@ no_service() {
 	wait_until 60 eval '[[ $(setup verify | wc -l) == 1 ]]'
 	same '... verify says what is missing, and no more' "setup-flowpar.sh: port 80: left out by up --boot, which found \"$said\"; mend that and run setup-flowpar.sh up" \
 		"$(setup verify | sed -E 's/\(pid [0-9]+\)/(pid N)/')"
-	check '... watch does not set it up' bash -c '! "$@"' _ service_there
+	check_fails '... watch does not set it up' 1 '' service_there
 	check_fails '... nor does up while that is so' 1 '^setup-flowpar.sh: port 80: ' setup up
 	check '... which leaves the bond' test -d /sys/class/net/bond0/bonding
 	kill "$pid"
