@@ -36,7 +36,7 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
 LISTEN=nat POLICY=''
 RELEASE=$(uname -r)
-LACP_TIMEOUT=10 FIREWALL_CHECK=yes SMT=no ADOPT=no
+LACP_TIMEOUT=60 FIREWALL_CHECK=yes SMT=no ADOPT=no
 declare -A GIVEN=()	# names of the above that the command line or the file has
 
 # What follows from that, and from the machine (derive, check_mtu).
@@ -55,6 +55,8 @@ FIXED_CHANNELS=''	# NICs whose driver does not let us set the number of queues
 DRIFTS=0
 ROLL_BACK=''
 AGAIN=''		# up without any option, where something is set up
+BOOT=''			# nobody is there to mend what is wrong: what can be set up is
+NO_SERVICE=''		# then: why the service was left out
 
 usage() {
 	cat <<'END'
@@ -98,9 +100,13 @@ export  writes configuration with which systemd-networkd or ifupdown makes the b
                               flowparctl run --listen reuseport
   --policy POLICY      xmit_hash_policy (cpu-bound; layer3+4, with a warning, if this
                        kernel's bonding knows no cpu-bound)
-  --lacp-timeout S     how long to wait for the switch (10)
+  --lacp-timeout S     how long to wait for the switch (60); then up goes on with
+                       the slaves that LACP has settled on, or fails if there is none
   --no-firewall-check  do not look for rules that would drop the per-core ports;
                        --firewall-check: do
+  --boot               up: nobody is there to mend what is wrong, so set up what can be: without
+                       slaves that are not there after 30 s, without a service that would be
+                       refused, with a warning for each
   --dry-run            with any command but watch: print the commands, change nothing
 
 Exit status: 0 done, 1 refused, failed or (verify) drifted, 2 usage error.
@@ -154,6 +160,10 @@ options() {
 		shift
 		case $option in
 		--dry-run) DRY_RUN=yes; continue ;;
+		--boot)
+			[[ $COMMAND == up ]] || die_usage "$option: is for up"
+			BOOT=yes
+			continue ;;
 		-h|--help) usage; exit ;;
 		--firewall-check|--smt|--adopt)	given=("${option#--}" yes) ;;
 		--no-firewall-check|--no-smt|--no-adopt) given=("${option#--no-}" no) ;;
@@ -337,7 +347,7 @@ core_ports() {
 configuration() {
 	local nic there=()
 	want_module bonding
-	[[ ! $PORT ]] || want_listen_modules
+	[[ ! $PORT ]] || service_part want_listen_modules
 	if [[ $ADOPT == yes ]]; then
 		keep option "$BOND/xmit_hash_policy"
 		want option "$BOND/xmit_hash_policy" "$POLICY"
@@ -349,10 +359,11 @@ configuration() {
 		case $MODE in
 		check)	verify_slave "$nic" || continue ;;
 		mend)	mend_can "$nic" || continue ;;
+		apply)	[[ ! ${ABSENT[$nic]+x} ]] || continue ;;
 		esac
-		there+=("$nic")
 		keep_nic "$nic"
 		want_slave "$nic"
+		[[ ${ABSENT[$nic]+x} ]] || there+=("$nic")
 	done
 	[[ $ADOPT == yes ]] || want link "$BOND" up
 	want_bans
@@ -361,11 +372,12 @@ configuration() {
 		want_queues "$nic"
 	done
 	case $MODE in
-	check)	verify_lacp ;;
+	check)	verify_strangers
+		verify_lacp ;;
 	apply)	[[ $DRY_RUN || $ADOPT == yes ]] || lacp_wait ;;
 	esac
 	# Last what brings traffic.
-	[[ ! $PORT ]] || want_service
+	[[ ! $PORT ]] || service_part want_service
 	[[ ! $ADDRESS ]] || want address "$BOND" "$ADDRESS"
 }
 
@@ -439,6 +451,13 @@ want_slave() {
 	((${#cpus[@]} == 1)) || [[ " $FIXED_CHANNELS " == *" $1 "* ]] || ! now channels "$1" ||
 		want channels "$1" "${#cpus[@]}"
 	if [[ $ADOPT == no ]]; then
+		if [[ $BOOT && ! $DRY_RUN ]]; then
+			(want master "$1" "$BOND") || {
+				ABSENT[$1]=yes
+				warn "$1: left out, see above; mend that and run setup-flowpar.sh up"
+				return 0
+			}
+		fi
 		want master "$1" "$BOND"
 		want link "$1" up
 	fi
@@ -452,7 +471,7 @@ want_queues() {
 	read -ra cpus <<< "${NIC_CPUS[$nic]}"
 	irq_queues "$nic"
 	((${#IRQS[@]})) || [[ $MODE != apply || $DRY_RUN ]] ||
-		die "$nic: no interrupt found for it though it is up; flows need a physical or virtio NIC, not a software device"
+		{ no_irqs "$nic"; die "$nic: $REPLY"; }
 	for i in "${!IRQS[@]}"; do
 		[[ $MODE == apply || " $FIXED_IRQS " != *" $nic/$i "* ]] || continue
 		[[ $MODE == apply ]] || is_online "${cpus[QUEUES[i] % ${#cpus[@]}]}" "$nic/$i" || continue
@@ -503,6 +522,23 @@ want_bans() {
 		keep ban "$irq"
 	done
 	((${#free[@]} == 0)) || want bans "$(list_of "${free[@]}")" yes
+}
+
+# service_part COMMAND...: what only the service needs. With --boot its failing does not cost
+# the network: the rest is set up, and why this is not goes into NO_SERVICE.
+service_part() {
+	local said
+	[[ ! $NO_SERVICE ]] || return 0
+	if [[ ! $BOOT || $MODE != apply ]]; then
+		"$@"
+		return
+	fi
+	if ! { said=$("$@" 2>&1 >&3); } 3>&1; then
+		NO_SERVICE=${said##*setup-flowpar.sh: }
+		said+=$'\n'"setup-flowpar.sh: port $PORT: left out, see above; mend that and run setup-flowpar.sh up"
+	fi
+	[[ ! $said ]] || printf '%s\n' "$said" >&2
+	journal_read	# with what it has added
 }
 
 want_service() {
@@ -590,11 +626,12 @@ command_up() {
 			die "${CONFIG%/*}: up was run with other options ($other); run setup-flowpar.sh down first"
 	else
 		[[ $ADOPT == no || ${#SLAVES[@]} != 0 ]] || adopt_slaves
+		[[ ! $BOOT ]] || find_nics
 		policy_default
 		listen_default
 		placement
 	fi
-	FIXED_IRQS='' FIXED_CHANNELS='' IRQS_LATER='' IRQS_SAID=''	# found anew
+	FIXED_IRQS='' FIXED_CHANNELS='' IRQS_LATER='' IRQS_SAID='' NO_SERVICE=''	# found anew
 	derive
 	check_all
 	if [[ ! $DRY_RUN ]]; then
@@ -611,7 +648,7 @@ command_up() {
 	[[ $DRY_RUN ]] || config_write complete
 	ROLL_BACK=''
 	[[ $DRY_RUN || ! $IRQS_LATER || $IRQS_SAID ]] || check_irqbalance
-	by_bpf || return 0
+	by_bpf && [[ ! $NO_SERVICE ]] || return 0
 	for i in "${!PUBLIC[@]}"; do
 		bpf_attached "${PUBLIC[i]}" || bpf_hint "$i"
 	done
@@ -651,7 +688,7 @@ at_exit() {
 	local status=$?
 	trap '' INT TERM HUP PIPE
 	set +e
-	[[ ! $ROLL_BACK ]] || undo_all
+	[[ ! $ROLL_BACK ]] || { journal_read; undo_all; }	# with what service_part was at
 	# left empty by a run that changed nothing
 	[[ $DRY_RUN || ! -d $STATE || ! ${LOCK:-} ]] || rmdir --ignore-fail-on-non-empty "$STATE"
 	exit "$status"

@@ -4,8 +4,9 @@
  *
  * Beside the flow's way: setup-flowpar.sh watch reads its lines and mends what they have
  * undone. It sleeps until the kernel tells of something: rtnetlink (links, addresses),
- * ethtool's notifications (channels), uevents (devices, queues, CPUs) and inotify (the
- * socket that a starting irqbalance makes, the state of setup-flowpar.sh).
+ * ethtool's notifications (channels), uevents (devices, queues, CPUs), nftables (a table
+ * that goes, with --table) and inotify (the socket that a starting irqbalance makes, the
+ * state of setup-flowpar.sh).
  *
  * What comes is collected until it is quiet for --settle, but no longer than SETTLE_MOST
  * times that: a driver reload is tens of events, and one line. Invariant: an event
@@ -19,6 +20,9 @@
 #include <limits.h>
 #include <linux/ethtool_netlink.h>
 #include <linux/genetlink.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
@@ -38,10 +42,12 @@
 #define UEVENT_GROUP	1	/* the kernel's own, before udev has done its part */
 
 static const char *links;
+static const char *table;
 static unsigned int settle = 300;
 
 static const struct option_spec options[] = {
 	{ "links", "NAME,NAME,...", "only these interfaces (default all)", .string = &links },
+	{ "table", "NAME", "also an nftables table of family inet, when it is deleted", .string = &table },
 	{ "settle", "MS", "collect events until it is quiet for so long (default 300)",
 	  .number = &settle, .min = 1, .max = 60000 },
 	{ 0 }
@@ -148,6 +154,22 @@ static int on_ethtool(const struct nlmsghdr *nlh, void *data)
 			    wanted(mnl_attr_get_str(in), strlen(mnl_attr_get_str(in))))
 				happened("channels", mnl_attr_get_str(in));
 	}
+	return MNL_CB_OK;
+}
+
+/* Also of nft flush ruleset, with which firewalls are loaded anew. */
+static int on_nftables(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+
+	(void)data;
+	if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE) || nfg->nfgen_family != NFPROTO_INET)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*nfg))
+		if (mnl_attr_get_type(attr) == NFTA_TABLE_NAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 &&
+		    !strcmp(mnl_attr_get_str(attr), table))
+			happened("table", table);
 	return MNL_CB_OK;
 }
 
@@ -331,7 +353,7 @@ static void on_inotify(int fd)
 /* --- the loop --------------------------------------------------------------------- */
 
 static struct {
-	struct mnl_socket *route, *ethtool, *uevent;
+	struct mnl_socket *route, *ethtool, *uevent, *nftables;
 	int files;
 } in = { .files = -1 };
 
@@ -343,7 +365,10 @@ static bool listen_all(void)
 	in.ethtool = listen_ethtool();
 	in.uevent = listen_on(NETLINK_KOBJECT_UEVENT, UEVENT_GROUP);
 	in.files = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (!in.route || !in.ethtool || !in.uevent)
+	/* Only if asked for: listening there loads nf_tables. */
+	if (table)
+		in.nftables = listen_on(NETLINK_NETFILTER, 1 << (NFNLGRP_NFTABLES - 1));
+	if (!in.route || !in.ethtool || !in.uevent || (table && !in.nftables))
 		return false;
 	if (in.files < 0 || inotify_add_watch(in.files, "/run", IN_CREATE | IN_ONLYDIR) < 0) {
 		report("/run", "cannot be watched: %s", strerror(errno));
@@ -362,6 +387,8 @@ static void close_all(void)
 		mnl_socket_close(in.ethtool);
 	if (in.uevent)
 		mnl_socket_close(in.uevent);
+	if (in.nftables)
+		mnl_socket_close(in.nftables);
 	if (in.files >= 0)
 		close(in.files);
 }
@@ -374,6 +401,7 @@ static int loop(void)
 		{ .fd = mnl_socket_get_fd(in.uevent), .events = POLLIN },
 		{ .fd = in.files, .events = POLLIN },
 		{ .fd = STDOUT_FILENO },	/* POLLERR: who reads us has gone */
+		{ .fd = in.nftables ? mnl_socket_get_fd(in.nftables) : -1, .events = POLLIN },
 	};
 	uint64_t first = 0, last = 0, until, now;
 	size_t before;
@@ -399,7 +427,8 @@ static int loop(void)
 		before = n_events;
 		if ((fds[0].revents && !drain(in.route, on_link)) ||
 		    (fds[1].revents && !drain(in.ethtool, on_ethtool)) ||
-		    (fds[2].revents && !drain(in.uevent, NULL)))
+		    (fds[2].revents && !drain(in.uevent, NULL)) ||
+		    (fds[5].revents && !drain(in.nftables, on_nftables)))
 			return EXIT_REFUSED;
 		if (fds[3].revents)
 			on_inotify(in.files);
@@ -428,8 +457,8 @@ const struct command watch = {
 	.name = "watch",
 	.summary = "A line for each burst of events that may undo what setup-flowpar.sh set.",
 	.options = options,
-	.notes = "Output: \"start\", then for each burst what has happened: link, device, queues, channels or\n"
-		 "address NAME; cpu cpuN; irqbalance (one has started); config (setup-flowpar.sh up or down\n"
-		 "ran); lost (the kernel had to drop some). It ends when nobody reads on.\n",
+	.notes = "Output: \"start\", then for each burst what has happened: link, device, queues, channels,\n"
+		 "address or table NAME; cpu cpuN; irqbalance (one has started); config (setup-flowpar.sh up or\n"
+		 "down ran); lost (the kernel had to drop some). It ends when nobody reads on.\n",
 	.run = watch_run,
 };

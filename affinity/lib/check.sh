@@ -16,13 +16,15 @@ check_all() {
 	check_bond
 	check_kernel
 	[[ ! $ADDRESS ]] || check_address
-	if [[ $PORT ]]; then
-		check_ports
-		[[ $LISTEN != nft ]] || check_table
-		# With bpf and reuseport packets have the public port all the way.
-		[[ $FIREWALL_CHECK == no ]] || by_bpf || check_firewall
-	fi
+	[[ ! $PORT ]] || service_part check_service
 	check_irqbalance
+}
+
+check_service() {
+	check_ports
+	[[ $LISTEN != nft ]] || check_table
+	# With bpf and reuseport packets have the public port all the way.
+	[[ $FIREWALL_CHECK == no ]] || by_bpf || check_firewall
 }
 
 # check_tool COMMAND PACKAGE
@@ -42,15 +44,17 @@ check_tools() {
 	check_tool modinfo kmod
 	check_tool awk mawk
 	check_tool flock util-linux
-	[[ $LISTEN != nft || ! $PORT ]] || check_tool nft nftables
-	[[ $LISTEN == nft || ! $PORT ]] || check_flowparctl
+	[[ $LISTEN != nft || ! $PORT ]] || service_part check_tool nft nftables
+	[[ $LISTEN == nft || ! $PORT ]] || service_part check_flowparctl
 }
 
 check_nics() {
 	local nic addresses routes
 	mapfile -t addresses < <(ip -o address show)
 	mapfile -t routes < <(ip -o -4 route show table all; ip -o -6 route show table all 2>/dev/null)
+	[[ ! $BOOT ]] || find_nics
 	for nic in "${SLAVES[@]}"; do
+		[[ ! ${ABSENT[$nic]+x} ]] || continue
 		[[ -d /sys/class/net/$nic ]] || die "$nic: no such network interface; see ip link"
 		if [[ $ADOPT == yes ]]; then
 			check_adopted_nic "$nic"
@@ -61,12 +65,33 @@ check_nics() {
 	done
 }
 
+# find_nics: the slaves that --boot goes on without, into ABSENT. Drivers, and what makes the
+# bond, may be later than we are.
+find_nics() {
+	local nic where=there gone=()
+	[[ $ADOPT == no ]] || where="in $BOND"
+	: "${NICS_UNTIL:=$((SECONDS + 31))}"
+	for nic in "${SLAVES[@]}"; do
+		until mend_can "$nic"; do
+			[[ ! $DRY_RUN ]] && ((SECONDS < NICS_UNTIL)) || break
+			sleep 0.2
+		done
+		mend_can "$nic" || [[ ${ABSENT[$nic]+x} ]] || gone+=("$nic")
+	done
+	((${#gone[@]} < ${#SLAVES[@]})) ||
+		die "${SLAVES[*]}: none of them is $where; see ip link, and dmesg for what their driver says"
+	for nic in "${gone[@]}"; do
+		ABSENT[$nic]=yes
+		warn "$nic: not $where, left out; once it is, setup-flowpar.sh watch takes it in, or up"
+	done
+}
+
 check_adopted_nic() {
 	get_master "$1"
 	[[ $REPLY == "$BOND" ]] ||
 		die "$1: not a slave of $BOND, which has $(< "/sys/class/net/$BOND/bonding/slaves"); --adopt takes a bond as it is, so put it in first, or leave it out of --slaves"
 	nic_irqs "$1"
-	((${#IRQS[@]})) || die "$1: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
+	((${#IRQS[@]})) || { no_irqs "$1"; die "$1: $REPLY"; }
 }
 
 # adopt_slaves: all that the bond has
@@ -144,7 +169,7 @@ check_nic() {	# sees addresses and routes of check_nics
 	# one that has never been up has none that could be moved yet: want_queues looks again.
 	nic_irqs "$nic"
 	((${#IRQS[@]})) || [[ -e /sys/class/net/$nic/device/irq && $(< "/sys/class/net/$nic/operstate") == down ]] ||
-		die "$nic: no interrupt found for it; flows need a physical or virtio NIC, not a software device"
+		{ no_irqs "$nic"; die "$nic: $REPLY"; }
 }
 
 check_cpus() {
@@ -173,7 +198,7 @@ check_mtu() {
 	[[ $ADOPT == no ]] || return 0
 	for nic in "${SLAVES[@]}"; do
 		ours master "$nic" && continue
-		get_mtu "$nic"
+		get_mtu "$nic" || continue
 		[[ ${MTU:=$REPLY} == "$REPLY" ]] ||
 			die "$nic: MTU $REPLY, but ${SLAVES[0]} has $MTU; give all slaves one MTU with 'ip link set $nic mtu $MTU'"
 	done
@@ -192,9 +217,12 @@ check_bond() {
 
 # It serves as it is: no reason to refuse.
 check_adopted_lacp() {
-	local fault
 	get_bond "$BOND"
-	[[ $REPLY != 802.3ad ]] || ! fault=$(lacp_fault) || warn "$fault"
+	[[ $REPLY == 802.3ad ]] || return 0
+	lacp_faults
+	for REPLY in "${LACP_FAULTS[@]}"; do
+		warn "$REPLY"
+	done
 }
 
 check_kernel() {
@@ -204,10 +232,12 @@ check_kernel() {
 	[[ $POLICY != cpu-bound ]] || policy_known || die "$REPLY, or give --policy layer3+4"
 	[[ ! $LISTEN_LACKS ]] ||
 		warn "nf_flowpar: no such module for kernel $RELEASE; port $PORT is served by --listen nft instead, at the price of connection tracking"
-	if [[ $PORT && $LISTEN == nat ]]; then
-		module_known nf_flowpar ||
-			{ module_remedy; die "nf_flowpar: no such module for kernel $RELEASE; $REPLY, or give --listen nft"; }
-	fi
+	[[ ! $PORT || $LISTEN != nat ]] || service_part check_nf_flowpar
+}
+
+check_nf_flowpar() {
+	module_known nf_flowpar ||
+		{ module_remedy; die "nf_flowpar: no such module for kernel $RELEASE; $REPLY, or give --listen nft"; }
 }
 
 # policy_known: does bonding know cpu-bound? If not, why and what to do goes into REPLY.
@@ -280,7 +310,7 @@ check_ports() {
 }
 
 check_port() {	# check_port I PORT BASE: of service I; sees check_ports' variables
-	local public=$2 base=$3 port owner object family others=() CORE_PORTS=()
+	local public=$2 base=$3 port owner object family others=() listening=0 CORE_PORTS=()
 	if by_bpf && bpf_attached "$public"; then
 		! bpf_differs "$1" || die "port $public: $REPLY"
 		[[ $LISTEN != reuseport ]] || return 0	# who listens there are its instances
@@ -291,13 +321,17 @@ check_port() {	# check_port I PORT BASE: of service I; sees check_ports' variabl
 		die "port $public: ${owner:-a socket} listens on it already; stop that, its instances listen on the per-core ports from $base"
 	fi
 	[[ ! $base ]] || core_ports "$base"
-	# All of them: the instances were started first. Some: another program's.
+	# All of them: the instances were started first. Some: those that may run on the port's
+	# CPU only are instances too, the others another program's.
 	if ! ours service "$public" && ! ours table 'inet flowpar' && ! ours table flowpar && ! { by_bpf && [[ $STAGE ]]; }; then
 		for port in "${CORE_PORTS[@]}"; do
 			owner=$(port_listener "$port") || continue
-			others+=("per-core port $port: ${owner:-a socket} listens on it already; stop that, or choose another --base-port")
+			listening=$((listening + 1))
+			port_cpu "$((port - base))"
+			pinned_to "$REPLY" "$owner" ||
+				others+=("per-core port $port: ${owner:-a socket} listens on it already, and not on CPU $REPLY only; stop that, or choose another --base-port")
 		done
-		((${#others[@]} == 0 || ${#others[@]} == ${#CORE_PORTS[@]})) || die "${others[0]}"
+		((${#others[@]} == 0 || listening == ${#CORE_PORTS[@]})) || die "${others[0]}"
 	fi
 	# A local connection could be given a per-core port as its own.
 	for port in "${CORE_PORTS[@]}"; do
@@ -317,6 +351,19 @@ check_port() {	# check_port I PORT BASE: of service I; sees check_ports' variabl
 	[[ $LISTEN != nat ]] || ours service "$public" || check_services "$public" "$base"
 	[[ $LISTEN != nat ]] || port_lasts "$public" ||
 		die "--port $public: is in ip_local_port_range $first-$last, and nf_flowpar serves no port that a connection from here may get; reserve it with 'sysctl net.ipv4.ip_local_reserved_ports=${reserved:+$reserved,}$public'"
+}
+
+# port_cpu OFFSET: whose per-core port is that far from the base port, into REPLY
+port_cpu() {
+	for REPLY in "${!CPU_OFFSET[@]}"; do
+		(($1 < CPU_OFFSET[$REPLY] || $1 >= CPU_OFFSET[$REPLY] + PER_CORE)) || return 0
+	done
+}
+
+# pinned_to CPU "comm (pid N)"
+pinned_to() {
+	[[ $2 =~ \(pid\ ([0-9]+)\)$ ]] &&
+		grep -qsx "Cpus_allowed_list:[[:blank:]]$1" "/proc/${BASH_REMATCH[1]}/status"
 }
 
 # port_lasts PORT: does the kernel give it to no connection? Sees check_ports' variables.
@@ -405,6 +452,7 @@ check_irqbalance() {
 	done
 	! irqbalance_told "${ours[@]}" || return 0
 	for nic in "${SLAVES[@]}"; do
+		[[ ! ${ABSENT[$nic]+x} ]] || continue
 		nic_irqs "$nic"
 		((${#IRQS[@]})) || {
 			warn "irqbalance: running (pid $pid), cannot be told to leave the NICs' interrupts alone, and will move them; which those are is known, and said, once $nic is up"

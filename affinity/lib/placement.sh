@@ -12,6 +12,7 @@
 
 SYS=/sys		# tests look at other trees
 LEFT_OVER=()		# CPUs asked for, for which no NIC has a queue
+declare -A ABSENT=()	# slaves that up --boot goes on without
 CPUSET_FILE=''
 
 placement() {
@@ -137,6 +138,8 @@ placement_deal() {
 			if [[ ! ${queues[$nic]+x} ]]; then
 				nic_queues "$nic"
 				queues[$nic]=$REPLY
+				# how many it has is not known, and a list was made for it
+				[[ ! $1 || ! ${ABSENT[$nic]+x} ]] || queues[$nic]=${#CPUS[@]}
 			fi
 			room=$((queues[$nic] - had[$nic]))
 			((room > 0)) || continue

@@ -16,6 +16,10 @@ command_verify() {
 		die "$STATE: up or down was interrupted; run it again"
 	MODE=check
 	configuration
+	[[ ! $NO_SERVICE ]] || {
+		DRIFTS=$((DRIFTS + 1))
+		echo "setup-flowpar.sh: port $PORT: left out by up --boot, which found \"$NO_SERVICE\"; mend that and run setup-flowpar.sh up"
+	}
 	((DRIFTS == 0)) || return 1
 	echo "setup-flowpar.sh: $BOND: everything is as up set it"
 }
@@ -70,13 +74,33 @@ verify_slave() {
 	return 1
 }
 
+# strangers: a line for each slave of the bond that is none of ours, into STRANGERS
+strangers() {
+	local nic
+	STRANGERS=()
+	read_file "/sys/class/net/$BOND/bonding/slaves" || return 0
+	for nic in $REPLY; do
+		[[ " ${SLAVES[*]} " == *" $nic "* ]] ||
+			STRANGERS+=("$nic: a slave of $BOND that up did not set; run setup-flowpar.sh down, then up with it, or take it out with 'ip link set $nic nomaster'")
+	done
+}
+
+verify_strangers() {
+	strangers
+	DRIFTS=$((DRIFTS + ${#STRANGERS[@]}))
+	for REPLY in "${STRANGERS[@]}"; do
+		echo "setup-flowpar.sh: $REPLY"
+	done
+}
+
 verify_lacp() {
-	local fault
 	get_bond "$BOND"
 	[[ $REPLY != balance-xor ]] || return 0
-	fault=$(lacp_fault) || return 0
-	DRIFTS=$((DRIFTS + 1))
-	echo "setup-flowpar.sh: $fault"
+	lacp_faults
+	DRIFTS=$((DRIFTS + ${#LACP_FAULTS[@]}))
+	for REPLY in "${LACP_FAULTS[@]}"; do
+		echo "setup-flowpar.sh: $REPLY"
+	done
 }
 
 command_status() {

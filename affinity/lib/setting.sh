@@ -27,7 +27,39 @@ nic_irqs() {
 	if ((${#found[@]} == 0)) && read_file "$device/irq"; then
 		[[ $REPLY == 0 || ! -e /proc/irq/$REPLY/smp_affinity_list ]] || found[REPLY]=1
 	fi
+	irqs_of_others "$1"
 	IRQS=("${!found[@]}")
+}
+
+# irqs_of_others NIC: a PCI function may have several NICs (mlx4, Chelsio). Those that name
+# another are not ours, and those that name none the first slave's. Sees nic_irqs' variables.
+irqs_of_others() {
+	local other irq first=$1 others=("/sys/class/net/$1"/device/net/*)
+	((${#others[@]} > 1)) || return 0
+	others=("${others[@]##*/}")
+	for other in "${SLAVES[@]}"; do
+		[[ " ${others[*]} " != *" $other "* ]] || { first=$other; break; }
+	done
+	for irq in "${!found[@]}"; do
+		irq_name "$irq"
+		[[ " $REPLY " != *[^[:alnum:]]"$1"[^[:alnum:]]* ]] || continue
+		[[ $first == "$1" ]] || unset "found[$irq]"
+		for other in "${others[@]}"; do
+			[[ " $REPLY " != *[^[:alnum:]]"$other"[^[:alnum:]]* ]] || unset "found[$irq]"
+		done
+	done
+}
+
+# no_irqs NIC: why it has none, and what to do, into REPLY
+no_irqs() {
+	local nic
+	for nic in "${SLAVES[@]}"; do
+		if [[ $nic != "$1" && -e /sys/class/net/$1/device/net/$nic ]]; then
+			REPLY="it shares a PCI function with $nic, and their interrupts do not say whose they are; leave one of the two out of --slaves"
+			return
+		fi
+	done
+	REPLY='no interrupt found for it; flows need a physical or virtio NIC, not a software device'
 }
 
 # irq_name IRQ: what /proc/interrupts calls it, into REPLY; empty while nobody has
@@ -379,8 +411,15 @@ get_channels() {
 }
 
 # A driver may show its queues and not let them be changed; then those it has are dealt.
+# Many take their link down for this: a slave that carried is waited for, so that the next
+# one's turn does not find the bond without any.
 set_channels() {
-	try ethtool -L "$1" combined "$2" && return
+	local carried=''
+	[[ $DRY_RUN ]] || ! slave_carries "$1" || carried=yes
+	if try ethtool -L "$1" combined "$2"; then
+		[[ ! $carried ]] || slave_wait "$1"
+		return
+	fi
 	[[ $SAID == *'not supported'* ]] ||
 		die "$1: 'ethtool -L $1 combined $2' failed with \"${SAID%%$'\n'*}\"; mend what that names and run this again"
 	now channels "$1"

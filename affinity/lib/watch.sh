@@ -15,11 +15,12 @@ RETRIES=5		# the first after 1 s, each next after twice as long
 QUIET=60		# seconds after a failed try in which an event may be of the try itself
 
 command_watch() {
-	local events pid tries=0 failed_at=-$QUIET left line status wait=()
+	local events pid tries=0 failed_at=-$QUIET left line status wait=() table=() known=''
 	need_root 'changes the machine'
 	check_flowparctl
 	if config_read; then
-		exec {events}< <(exec "$FLOWPARCTL" watch --links "$(comma "$BOND" "${SLAVES[@]}")")
+		[[ ! $PORT || $LISTEN != nft ]] || table=(--table flowpar)
+		exec {events}< <(exec "$FLOWPARCTL" watch --links "$(comma "$BOND" "${SLAVES[@]}")" "${table[@]}")
 		echo "setup-flowpar.sh: $BOND: watched, with $(comma "${SLAVES[@]}")"
 	else
 		exec {events}< <(exec "$FLOWPARCTL" watch)
@@ -47,6 +48,13 @@ command_watch() {
 			continue
 		fi
 		wait=()
+		strangers
+		if [[ ${STRANGERS[*]} != "$known" ]]; then
+			known=${STRANGERS[*]}
+			for REPLY in "${STRANGERS[@]}"; do
+				echo "setup-flowpar.sh: $REPLY"
+			done
+		fi
 		if (mend "${line:-another try}"); then
 			tries=0
 			continue

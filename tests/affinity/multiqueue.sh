@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Rule: each queue of a NIC with several goes to a CPU of its own; what ethtool -L forgets comes back with down
 #
+# Rule: where that interrupts links, the bond is never without all of its slaves
+#
 #   eth0, eth1 (vmxnet3, four queues each) > bond0      veth: queues that can be changed
 # shellcheck disable=SC2034,SC2119,SC2317
 # shellcheck source=tests/affinity/common.sh
@@ -52,6 +54,56 @@ server() {
 	unchanged 'every file is back'
 
 	veth
+	adopted
+}
+
+# A driver that takes its link down for a new number of queues, as many of real NICs' do.
+adopted() {
+	local out status pid
+	mkdir -p /run/bin
+	cat > /run/bin/ethtool <<-'END'
+	#!/bin/sh
+	case $1 in
+	-l) printf 'Pre-set maximums:\nCombined: 4\nCurrent hardware settings:\nCombined: %s\n' "$(cat "/run/channels.$2" 2> /dev/null || echo 4)" ;;
+	-L) echo "$4" > "/run/channels.$2"; ip link set "$2" down; sleep 0.5; ip link set "$2" up ;;
+	*) PATH=${PATH#*:} exec ethtool "$@" ;;
+	esac
+	END
+	chmod +x /run/bin/ethtool
+	modprobe bonding max_bonds=0
+	ip link add bond0 type bond mode 802.3ad miimon 100 lacp_rate fast
+	for nic in eth0 eth1; do
+		ip link set "$nic" down
+		ip link set "$nic" master bond0
+	done
+	ip link set bond0 up
+	check 'a bond of two that is to be taken over is up' wait_until 60 lag_ready bond0 2
+	carrying > /run/carrying &
+	pid=$!
+	out=$(PATH=/run/bin:$PATH setup up --adopt --bond bond0 --cpus 0-3 "${slaves[@]:4}" 2>&1); status=$?
+	same 'up makes the queues of both as many as they have CPUs' '0 2' "$status $(grep -c '^\[#\] ethtool -L eth[01] combined 2$' <<< "$out")"
+	same '... when it ends both carry' 2 "$(tail -n 1 /run/carrying)"
+	same '... one was out, and never both' '1 2' "$(sort -u /run/carrying | paste -sd' ')"
+	check 'the bond is whole' wait_until 60 lag_ready bond0 2
+	echo 2 > /run/carrying
+	out=$(PATH=/run/bin:$PATH setup down 2>&1); status=$?
+	same 'down gives them back' '0 2' "$status $(grep -c '^\[#\] ethtool -L eth[01] combined 4$' <<< "$out")"
+	same '... one was out, and never both' '1 2' "$(tr -d '\0' < /run/carrying | sort -u | paste -sd' ')"
+	kill "$pid"
+}
+
+carrying() {	# how many slaves send and receive, again and again
+	local nic n state carrier
+	while :; do
+		n=0
+		for nic in eth0 eth1; do
+			read -r state < "/sys/class/net/$nic/bonding_slave/ad_actor_oper_port_state"
+			{ read -r carrier < "/sys/class/net/$nic/carrier"; } 2> /dev/null || carrier=0
+			n=$((n + (carrier && (state & 0x30) == 0x30)))
+		done
+		echo "$n"
+		sleep 0.05
+	done
 }
 
 # veth lets its queues be changed, and the kernel forgets what was set for those that go.

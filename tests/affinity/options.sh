@@ -40,6 +40,8 @@ one 'an address that ip would read as octal' 2 '--address 192.0.2.010/24: 010 be
 one '... its prefix too' 2 '--address 192.0.2.1/08: 08 begins with 0' up --bond bond0 --slaves lo --address 192.0.2.1/08 --dry-run
 one 'a directory for a file' 2 '--config /: no such file' up --config / --dry-run
 one 'watch without doing' 2 'watch --dry-run: watch has nothing to print beforehand; verify says' watch --dry-run
+one 'only up runs at boot' 2 "--boot: is for up$usage" verify --boot
+one '... without a NIC that is not there' 1 'nosuch0: none of them is there; see ip link' up --boot --bond bond0 --slaves nosuch0 --dry-run
 one 'port 0' 2 '--port 0: want a number from 1 to 65535' up --bond bond0 --slaves lo --port 0 --dry-run
 one 'a port that is no number' 2 '--port http: want a number' up --bond bond0 --slaves lo --port http --dry-run
 one 'port without base port' 2 '--port 80: needs --base-port' up --bond bond0 --slaves lo --port 80 --dry-run

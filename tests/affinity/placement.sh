@@ -79,6 +79,11 @@ settable=([eth0]=4)
 expect 'eth0 0,2 eth1 1 | 0-2' 'or as many, whatever it has now' eth0,eth1 0-2
 settable=()
 
+ABSENT=([gone]=yes)
+expect 'eth0 0 gone 1 | 0-1' 'a NIC that --boot goes on without has a CPU' eth0,gone
+expect 'eth0 0 gone 1,2,3 | 0-3' '... or what a list has for its queues' eth0,gone 0-3
+ABSENT=()
+
 machine 0:0 1:0 2:1 3:1
 nic far 1 1; nic near 0 1; nic far2 1 1; nic far3 1 1; nic none -1 1 virtio; nic many 1 8; nic vfar 1 1 virtio
 expect 'far 2 near 0 | 0,2' 'each NIC a CPU of its own node' far,near
@@ -113,6 +118,43 @@ check_fails 'nothing left to use is an error' 1 'CPUs: none is left to use; name
 CPUSET_FILE=''
 placement_cpuset
 same 'the cpuset is named by its file' "0-2 $SYS/fs/cgroup/system.slice/cpuset.cpus.effective" "$REPLY $CPUSET_FILE"
+
+# Several NICs of one PCI function. "irq N NAME" has been requested by that name.
+function_of() {	# function_of NIC...: of one function, with interrupts 1 to 4
+	local nic irq
+	rm -rf "$test_out/fn"
+	mkdir -p "$test_out/fn/device/"{net,msi_irqs}
+	for irq in 1 2 3 4; do
+		touch "$test_out/fn/device/msi_irqs/$irq"
+		mkdir -p "$test_out/fn/irq/$irq"
+		touch "$test_out/fn/irq/$irq/smp_affinity_list"
+	done
+	for nic; do
+		mkdir -p "$test_out/fn/net/$nic" "$test_out/fn/device/net/$nic"
+		ln -s "$test_out/fn/device" "$test_out/fn/net/$nic/device"
+	done
+	SLAVES=("$@")
+}
+names() { for irq in 1 2 3 4; do mkdir "$test_out/fn/irq/$irq/$1"; shift; done; }
+of() { nic_irqs "$1"; echo "${IRQS[*]}"; }
+# shellcheck source=/dev/null
+. <(sed "s,/sys/class/net,$test_out/fn/net,g; s,/proc/irq,$test_out/fn/irq,g" "$repo/affinity/lib/setting.sh")
+ethtool_combined() { REPLY=${settable[$1]:-}; [[ $REPLY ]]; }
+function_of ens1f4 ens1f4d1
+names 0000:03:00.4 'ens1f4-Rx0' 'ens1f4d1-Rx0' 'ens1f4d1-Rx1'
+same 'two NICs of one function: each has its own interrupts, the first what is nobody'\''s' '1 2/3 4' "$(of ens1f4)/$(of ens1f4d1)"
+SLAVES=(ens1f4d1)
+same '... if the other is a slave; else it is left what is nobody'\''s' '1 3 4' "$(of ens1f4d1)"
+function_of eth0 eth1
+names mlx4-0@0000:03:00.0 mlx4-1@0000:03:00.0 mlx4-2@0000:03:00.0 mlx4-3@0000:03:00.0
+same '... names that do not say whose they are: the second has none' '1 2 3 4/' "$(of eth0)/$(of eth1)"
+no_irqs eth1
+same '... which is told' 'it shares a PCI function with eth0, and their interrupts do not say whose they are; leave one of the two out of --slaves' "$REPLY"
+function_of eth0
+names mlx4-0@0000:03:00.0 mlx4-1@0000:03:00.0 eth1-0 x
+same 'a NIC alone on its function has all' '1 2 3 4' "$(of eth0)"
+no_irqs eth0
+check '... without any it is a software device' test "${REPLY##*, }" = 'not a software device'
 
 # The queues of interrupts, by the names in /proc/interrupts (ctl/doctor_test.c has the same).
 nic_irqs() { IRQS=("${!names[@]}"); }

@@ -92,11 +92,16 @@ server() {
 	wrong 'busybox httpd -f -p 80 & pid=$!; wait_until 5 grep -q ":0050 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
 		'a public port in use' 'port 80: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that' setup up "${up[@]}"
 	wrong 'busybox httpd -f -p 8008 & pid=$!; wait_until 5 grep -q ":1F48 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
-		'one of the per-core ports in use' 'per-core port 8008: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, or choose another --base-port' setup up "${up[@]}"
+		'one of the per-core ports in use' 'per-core port 8008: (busybox|httpd) \(pid [0-9]+\) listens on it already, and not on CPU 1 only; stop that, or choose another --base-port' setup up "${up[@]}"
+	taskset -c 1 busybox httpd -f -p 8008 & pid=$!; wait_until 5 grep -q ":1F48 .* 0A " /proc/net/tcp6
+	check 'an instance on its core that was started first is no reason to refuse' setup up "${up[@]}" --dry-run
+	taskset -pc 0 "$pid" > /dev/null
+	check_fails '... on another core it is' 1 '^setup-flowpar.sh: per-core port 8008: .* and not on CPU 1 only' setup up "${up[@]}" --dry-run
+	kill "$pid"; wait "$pid" 2> /dev/null
 	wrong 'busybox httpd -f -p 443 & pid=$!; wait_until 5 grep -q ":01BB .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
 		'the second public port in use' 'port 443: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, its instances listen on the per-core ports from 9000' setup up "${two[@]}"
 	wrong 'busybox httpd -f -p 9008 & pid=$!; wait_until 5 grep -q ":2330 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
-		"one of the second service's per-core ports in use" 'per-core port 9008: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that, or choose another --base-port' setup up "${two[@]}"
+		"one of the second service's per-core ports in use" 'per-core port 9008: (busybox|httpd) \(pid [0-9]+\) listens on it already, and not on CPU 1 only; stop that, or choose another --base-port' setup up "${two[@]}"
 	wrong : : "... that local connections may get" '--base-port 40000: per-core port 40000 is in ip_local_port_range .*=8000,8008,40000,40008' \
 		setup up "${slaves[@]}" --port 80,443 --base-port 8000,40000
 	wrong "nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; ct state established accept; tcp dport { 80, 443, 8000, 8008 } accept; }; }'" 'nft delete table inet filter' \

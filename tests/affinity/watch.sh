@@ -53,6 +53,7 @@ offline() { echo 0 > /sys/devices/system/cpu/cpu1/online; }
 online() { echo 1 > /sys/devices/system/cpu/cpu1/online; }
 no_address() { ip address del "$LAB_SERVER/24" dev bond0; }
 delete_bond() { ip link del bond0; }
+new_firewall() { nft -f - <<< $'flush ruleset\ntable inet filter { chain input { type filter hook input priority filter; policy accept; }; }'; }
 
 server() {
 	local pid gone=''
@@ -77,6 +78,13 @@ server() {
 
 	check 'down' setup down
 	check 'watch waits again' wait_until 20 grep -q 'nothing is set up; watching' "$log"
+	: > "$log"
+	check 'up --listen nft' setup up "${up[@]}" --listen nft
+	check 'watch takes that up' wait_until 20 grep -q 'bond0: watched, with eth0,eth1' "$log"
+	mends 'a firewall loaded anew' 'table inet flowpar: not what up set: .*flush ruleset' new_firewall
+	check '... which stays' nft list table inet filter
+	nft delete table inet filter
+	check 'down' setup down
 	kill "$pid"
 	wait "$pid" 2>/dev/null
 	unchanged 'every file is back'

@@ -47,6 +47,7 @@ for unit in flowpar-ticket-keys.timer flowpar.service flowpar-watch.service; do
 done
 # setting NAME: of flowpar.service, as a list between blanks
 setting() { echo " $(sed -n "s/^$1=//p" "$dir/flowpar.service" | xargs) "; }
+check "flowpar.service: at boot what can be set up is" grep -q "/setup-flowpar.sh up --boot \$" <<< "$(setting ExecStart)"
 same "flowpar.service: a wrong option is not tried again" ' 2 ' "$(setting RestartPreventExitStatus)"
 # At shutdown in the opposite order: sshd and servers first, then the bond, then who made that.
 check "flowpar.service: the network is there after it, and at shutdown until those that use it have ended" \
