@@ -74,7 +74,7 @@ server() {
 	check 'that command does' bash -ec "$(setup verify | awk -F '; mend it with: ' '{ print $2 }')"
 	check 'so that verify finds nothing' setup verify
 
-	"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+	"$setup_tool" watch > /run/watch.log 2>&1 &
 	watcher=$!
 	check 'watch begins' wait_until 20 grep -q 'watched, with' /run/watch.log
 	end "$balancer"
