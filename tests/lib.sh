@@ -17,6 +17,12 @@ test_out=${LAB_OUT:-$repo/out/test/$test_name}
 points=0
 failed=0
 export PATH=$repo/out/bin:$PATH:/usr/sbin:/sbin
+setup_tool=$repo/affinity/setup-flowpar.sh
+# In a system of its own (LAB_ROOT) what is installed there is tested, not what was built here.
+if [[ ${LAB_ROOT:-} ]]; then
+	PATH=${PATH#*:}:$repo/out/bin
+	setup_tool=/usr/sbin/setup-flowpar.sh
+fi
 
 if [[ -z ${LAB_ROLE:-} ]]; then
 	rm -rf "$test_out"
@@ -97,7 +103,8 @@ skip() {	# skip WHY: this test cannot run here
 # lab_run [lab run options]: this same file as server's and client's script.
 # Points of both guests are passed on; a run that broke is a failed point.
 # LAB_KERNEL (patched unless set) chooses the kernel of every lab test, so that
-# `make test-debug` runs the same files on the debug kernel. Several runs of one
+# `make test-debug` runs the same files on the debug kernel; LAB_ROOT the system that the
+# server boots, if any. Several runs of one
 # test want distinct names: LAB_RUN=NAME lab_run ...
 # --timeout only ends what hangs: the debug kernel, several times slower, has four times that.
 lab_run() {
@@ -109,7 +116,7 @@ lab_run() {
 	done
 	set -- "${given[@]}"
 	setpriv --pdeathsig TERM "$repo/bench/lab/lab" run --kernel "${LAB_KERNEL:-patched}" --server "$test_file" --client "$test_file" \
-		--out "$out" "$@" > "$test_out/lab.log" 2>&1 || status=$?
+		--out "$out" ${LAB_ROOT:+--root "$LAB_ROOT"} "$@" > "$test_out/lab.log" 2>&1 || status=$?
 	for role in server client; do
 		[[ -r $out/$role.log ]] || continue
 		grep -aE '^(ok|not ok) - |^#   ' "$out/$role.log"

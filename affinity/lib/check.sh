@@ -123,7 +123,7 @@ check_manager() {
 	fi
 	file=/run/NetworkManager/devices/$index
 	if manager_runs NetworkManager && grep -qsx 'managed=\(true\|1\)' "$file"; then
-		die "$1: NetworkManager manages it; take it away with 'nmcli device set $1 managed no', or let NetworkManager make the bond and give --adopt"
+		die "$1: NetworkManager manages it; take it away with 'nmcli device set $1 managed no', for good by unmanaged-devices=interface-name:$1 (NetworkManager.conf(5)), or let NetworkManager make the bond and give --adopt"
 	fi
 	file=/run/network/ifstate
 	! grep -qs "^$1=" "$file" ||

@@ -4,9 +4,9 @@
 # the rest up on it.
 #
 # They know neither the policy cpu-bound nor lists of CPUs, and refuse a file that has
-# what they do not know. So they get layer3+4, and up --adopt does the rest once the
-# bond is there: from flowpar.service with networkd, from post-up with ifupdown. Policy
-# and lists go through sysfs, not through them, so they have no reason to set them back.
+# what they do not know. So they get layer3+4, and up --adopt, by flowpar.service, does the
+# rest once the bond is there. Policy and lists go through sysfs, not through them, so they
+# have no reason to set them back.
 
 EXPORT_TO=''		# a directory, or standard output if empty
 EXPORT_LOOK=''		# yes: do not write, see whether that could be done
@@ -16,6 +16,19 @@ command_export() {
 	# All files are looked at before one is written.
 	[[ ! $EXPORT_TO ]] || (EXPORT_LOOK=yes; "export_$EXPORT_FOR" > /dev/null)
 	"export_$EXPORT_FOR"
+	export_others
+}
+
+# What configures the bond or a slave already would do so beside what is written now.
+export_others() {
+	local nic file line _
+	for nic in "$BOND" "${SLAVES[@]}"; do
+		while IFS=: read -r file line _; do
+			[[ $file == "$EXPORT_TO/etc/network/interfaces.d/$BOND" ]] ||
+				warn "$file: line $line has $nic already; take it out before the reboot"
+		done < <(grep -sHnE "^[[:space:]]*(auto|allow-[^[:space:]]+|iface)[[:space:]](.*[[:space:]])?${nic//./\\.}([[:space:]]|\$)" \
+			"$EXPORT_TO"/etc/network/interfaces "$EXPORT_TO"/etc/network/interfaces.d/*)
+	done
 }
 
 # export_file PATH: standard input, to PATH below --to, or shown
@@ -81,6 +94,12 @@ export_networkd() {
 	[Network]
 	$address
 	END
+	# Where there is a NetworkManager it takes every NIC that nobody told it to leave.
+	[[ ! -d $EXPORT_TO/etc/NetworkManager ]] || export_file "/etc/NetworkManager/conf.d/10-$BOND.conf" <<-END
+	# Of setup-flowpar.sh export networkd.
+	[keyfile]
+	unmanaged-devices+=$(printf 'interface-name:%s;' "$BOND" "${SLAVES[@]}")
+	END
 	export_conf
 	# Not wanted by multi-user.target alone: the bond has to be there.
 	export_file /etc/systemd/system/flowpar.service.d/10-networkd.conf <<-END
@@ -98,32 +117,39 @@ export_networkd() {
 }
 
 export_ifupdown() {
-	local address=dhcp
+	local address=dhcp nic units=("${SLAVES[@]//-/\\x2d}")	# as systemd-escape has it
 	[[ ! $ADDRESS ]] || address="static"$'\n'"    address $ADDRESS"
-	export_file "/etc/network/interfaces.d/$BOND" <<-END
-	# Of setup-flowpar.sh export ifupdown. The bond-* lines are ifenslave's (apt-get
-	# install ifenslave). post-up makes the policy ${POLICY:-cpu-bound}, which that does not know.
-	auto $BOND
-	iface $BOND inet $address
-	    bond-slaves ${SLAVES[*]}
-	    bond-mode 802.3ad
-	    bond-xmit-hash-policy layer3+4
-	    bond-lacp-rate fast
-	    bond-miimon 100
-	    post-up $(export_script) up || true
-	    pre-down $(export_script) down || true
-	END
-	export_conf
-	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable flowpar-watch.service, not flowpar.service, since post-up does that; and reboot"
-}
+	{
+		cat <<-END
+		# Of setup-flowpar.sh export ifupdown. The bond-* lines are ifenslave's (apt-get
+		# install ifenslave). flowpar.service makes the policy ${POLICY:-cpu-bound}, which that does not know.
+		auto $BOND
+		iface $BOND inet $address
+		    # gateway and dns-nameservers go here as well.
+		    bond-slaves ${SLAVES[*]}
+		    bond-mode 802.3ad
+		    bond-xmit-hash-policy layer3+4
+		    bond-lacp-rate fast
+		    bond-miimon 100
+		    post-up systemctl --no-block restart flowpar.service || true
+		    pre-down systemctl stop flowpar.service || true
 
-# Where the hook finds this script: as installed, else this one.
-export_script() {
-	if [[ -x /usr/sbin/setup-flowpar.sh ]]; then
-		echo /usr/sbin/setup-flowpar.sh
-	else
-		echo "$HERE/setup-flowpar.sh"
-	fi
+		# One that comes late, or anew as after a driver reload, goes into the bond too.
+		END
+		for nic in "${SLAVES[@]}"; do
+			printf 'allow-hotplug %s\niface %s inet manual\n    bond-master %s\n' "$nic" "$nic" "$BOND"
+		done
+	} | export_file "/etc/network/interfaces.d/$BOND"
+	export_conf
+	units=("${units[@]/#/ifup@}")
+	units=("${units[@]/%/.service}")
+	# At shutdown its units take each slave out of the bond: not before down.
+	export_file /etc/systemd/system/flowpar.service.d/10-ifupdown.conf <<-END
+	# Of setup-flowpar.sh export ifupdown.
+	[Unit]
+	After=${units[*]}
+	END
+	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable networking flowpar.service flowpar-watch.service, and reboot"
 }
 
 # All that was asked for, as flowpar.conf has it, but what the manager does now.

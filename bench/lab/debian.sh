@@ -10,6 +10,10 @@ debian_mirror=http://deb.debian.org
 # What the packages of debian/ depend on, so that they install without a network, and what
 # their scripts meet.
 debian_packages=(dkms ethtool initramfs-tools iproute2 libbpf1 libmnl0 make mokutil openssl patch xz-utils)
+# A server as its administrator has it, and what the tests call in it.
+debian_machine_packages=(apache2-utils conntrack curl dbus gawk haproxy ifenslave ifupdown iputils-ping irqbalance jq
+	kmod lighttpd network-manager nftables nginx-light procps systemd-sysv systemd-timesyncd udev)
+debian_machine_disabled=(haproxy irqbalance lighttpd networking NetworkManager NetworkManager-wait-online nginx systemd-timesyncd)
 
 debian_die() {
 	echo "debian: $*" >&2
@@ -49,7 +53,7 @@ debian_over() {
 		"$@"' _ "$@"
 }
 
-debian_make() {	# debian_make DIR
+debian_make() {	# debian_make DIR: with the kernels, and what the packages of debian/ depend on
 	local release version series packages=("${debian_packages[@]}")
 	while read -r release version series; do
 		packages+=("linux-image-$release" "linux-headers-$release" "linux-source-$series=$version")
@@ -71,30 +75,51 @@ debian_make() {	# debian_make DIR
 	debian_in "$1" apt-get clean
 }
 
-# debian_root: prints the directory, made once for each set of versions
-debian_root() {
+# debian_make_machine DIR: the same, that also boots, with who else may want to have a say
+# about a server's network and interrupts, each disabled.
+debian_make_machine() {
+	cp -aT "$(debian_root)" "$1" || return
+	debian_in "$1" apt-get install -y --no-install-recommends "${debian_machine_packages[@]}" || return
+	debian_in "$1" apt-get clean
+	debian_in "$1" systemctl disable "${debian_machine_disabled[@]}" || return
+	# What is started in there from now on is started.
+	rm "$1/usr/sbin/policy-rc.d"
+	: > "$1/etc/machine-id"
+}
+
+# debian_cached NAME MAKE KEY: prints the directory that MAKE DIR makes, once for each KEY
+debian_cached() {
 	local dir log new
 	((EUID == 0)) || debian_die "a Debian of its own needs root, for chroot and apt; run it as root"
 	command -v debootstrap > /dev/null || debian_die "debootstrap: not found; apt-get install debootstrap"
-	dir=$debian_cache/debian-$( (debian_kernels; declare -f debian_make; echo "${debian_packages[@]}") | sha256sum | cut -c1-12)
+	dir=$debian_cache/$1-$(sha256sum <<< "$3" | cut -c1-12)
 	if [[ ! -d $dir ]]; then
 		mkdir -p "$debian_cache"
-		exec 8>> "$debian_cache/lock-debian"
+		exec 8>> "$debian_cache/lock-$1"
 		flock 8
 		if [[ ! -d $dir ]]; then
-			log=$debian_cache/build-debian.log
-			echo "debian: installing Debian with $(debian_kernels | wc -l) kernels into the cache, log $log" >&2
-			rm -rf "$debian_cache"/tmp-debian.*
-			new=$(mktemp -d "$debian_cache/tmp-debian.XXXXXX")
+			log=$debian_cache/build-$1.log
+			echo "debian: making $1, a Debian with $(debian_kernels | wc -l) kernels, in the cache, log $log" >&2
+			rm -rf "$debian_cache/tmp-$1".*
+			new=$(mktemp -d "$debian_cache/tmp-$1.XXXXXX")
 			chmod 755 "$new"
-			debian_make "$new" > "$log" 2>&1 8>&- || {
+			"$2" "$new" > "$log" 2>&1 8>&- || {
 				tail -n 5 "$log" >&2
 				debian_die "Debian cannot be installed; full output: $log"
 			}
-			rm -rf "$debian_cache"/debian-????????????
+			rm -rf "$debian_cache/$1"-????????????
 			mv -T "$new" "$dir"
 		fi
 		exec 8>&-
 	fi
 	echo "$dir"
+}
+
+debian_root() {
+	debian_cached debian debian_make "$(debian_kernels; declare -f debian_make; echo "${debian_packages[@]}")"
+}
+
+debian_machine() {
+	debian_cached machine debian_make_machine \
+		"$(debian_root; declare -f debian_make_machine; echo "${debian_machine_packages[@]}" "${debian_machine_disabled[@]}")"
 }

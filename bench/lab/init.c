@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * init.c - PID 1 of a lab guest, and the lab-* commands used inside it.
+ * init.c - PID 1 of a lab guest, or a service of it, and the lab-* commands used inside it.
  *
  * Runs on a host root file system mounted read-only over 9p. As PID 1 it puts a
  * tmpfs over it, mounts what a Linux system expects, brings the guest's network
  * up with guest/<role>-up, runs the guest's script with its output on
  * PORT_OUT, collects counters, and reports the verdict. Called as lab-post,
- * lab-wait, lab-link or lab-ready it hands one request to PID 1 and prints the
- * answer. PID 1 owns the virtio ports (a port opens only once); it is the only
+ * lab-wait, lab-link or lab-ready it hands one request to that process and prints the
+ * answer. It owns the virtio ports (a port opens only once) and is the only
  * writer of PORT_CTL, so requests of several processes never mix.
+ *
+ * A guest with lab_root=DIR boots the system below DIR instead: PID 1 only makes
+ * the root and becomes DIR's own init, systemd, and all the rest is done by
+ * guest/lab.service, which runs this program once more.
  *
  * Linked statically: it must run before any library path exists.
  */
@@ -16,6 +20,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -36,6 +41,8 @@
 #include "proto.h"
 
 #define MAX_CALLERS	32
+
+#define SERVICE		"lab.service"
 
 static int ctl_fd = -1, listen_fd = -1, child_fd = -1, out_fd = -1;
 /* Who waits for an answer. The id of a request is its place here plus a multiple
@@ -79,14 +86,33 @@ static void must_mount(const char *src, const char *dst, const char *type,
 
 /* --- root: tmpfs over the read-only 9p root, then everything else ---------- */
 
-static void make_root(void)
+/* Makes the directory @path of this root one of the root at @to as well. */
+static void bring(const char *path, const char *to)
 {
+	char there[PATH_MAX], *p;
+
+	snprintf(there, sizeof(there), "%s%s", to, path);
+	for (p = there + strlen(to) + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		mkdir(there, 0755);
+	}
+	must_mount(path, there, NULL, MS_BIND, NULL);
+}
+
+/* @root is what it is made of, our own if NULL; @repo then comes along. */
+static void make_root(const char *root, const char *repo)
+{
+	char options[PATH_MAX + 64];
+
 	/* /proc exists on every root; it is only borrowed as a mount point. */
 	must_mount("tmpfs", "/proc", "tmpfs", 0, "mode=0755");
 	mkdir("/proc/upper", 0755);
 	mkdir("/proc/work", 0755);
-	must_mount("overlay", "/proc/root", "overlay", 0,
-		   "lowerdir=/,upperdir=/proc/upper,workdir=/proc/work");
+	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=/proc/upper,workdir=/proc/work",
+		 root ? root : "/");
+	must_mount("overlay", "/proc/root", "overlay", 0, options);
+	if (root)
+		bring(repo, "/proc/root");
 	if (chdir("/proc/root") || mount(".", "/", NULL, MS_MOVE, NULL) ||
 	    chroot(".") || chdir("/"))
 		give_up("new root");
@@ -400,25 +426,55 @@ static void open_ctl(void)
 	child_fd = signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static int guest(void)
+/* The system below lab_root takes over; @repo has the unit that comes back to us. */
+static _Noreturn void become_system(const char *repo)
 {
-	const char *role, *other, *self, *repo;
+	static const char wants[] = "/run/systemd/system/multi-user.target.wants";
+	char path[PATH_MAX];
+
+	mkdir("/run/systemd", 0755);
+	mkdir("/run/systemd/system", 0755);
+	mkdir(wants, 0755);
+	mkdir("/run/udev", 0755);
+	mkdir("/run/udev/rules.d", 0755);
+	snprintf(path, sizeof(path), "%s/bench/lab/guest/" SERVICE, repo);
+	if (symlink(path, "/run/systemd/system/" SERVICE) ||
+	    chdir(wants) || symlink("../" SERVICE, SERVICE))
+		give_up(SERVICE);
+	snprintf(path, sizeof(path), "%s/bench/lab/guest/lab.rules", repo);
+	if (symlink(path, "/run/udev/rules.d/lab.rules") || chdir("/"))
+		give_up(path);
+	execl("/sbin/init", "/sbin/init", NULL);
+	give_up("/sbin/init");
+}
+
+/* Both ways end the guest, once it has said its verdict. */
+static int guest(bool service)
+{
+	const char *role, *other, *repo;
 	char path[4096], status[16];
 	int err, verdict_fd;
 
-	make_root();
 	/* The kernel hands "lab_role=X" on as an environment variable of ours. */
 	role = need_env("lab_role");
-	load_env(role);
+	if (!service) {
+		make_root(getenv("lab_root"), getenv("lab_repo"));
+		load_env(role);
+		copy_self(need_env("LAB_INIT"));
+		sethostname(role, strlen(role));
+		if (getenv("lab_root"))
+			become_system(need_env("LAB_REPO"));
+	} else {
+		load_env(role);
+	}
 	repo = need_env("LAB_REPO");
-	self = need_env("LAB_INIT");
-	copy_self(self);
 	out_fd = open_port(PORT_OUT);
 	verdict_fd = open_port(PORT_VERDICT);
 	open_ctl();
-	sethostname(role, strlen(role));
-	snprintf(path, sizeof(path), "/run/lab/bin:%s/bench/lab/guest:%s/out/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		 repo, repo);
+	/* What the guest's own system has installed comes before what was built here. */
+	snprintf(path, sizeof(path), service ? "/run/lab/bin:%1$s/bench/lab/guest:%2$s:%1$s/out/bin" :
+		 "/run/lab/bin:%1$s/bench/lab/guest:%1$s/out/bin:%2$s", repo,
+		 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	setenv("PATH", path, 1);
 	setenv("HOME", "/root", 1);
 	setenv("LC_ALL", "C", 1);
@@ -453,6 +509,8 @@ static int guest(void)
 	sync();
 	dprintf(verdict_fd, "exit %d\n", err);
 	usleep(100000);		/* let the port drain before the machine goes */
+	if (service)		/* as its administrator would: what is set up at boot is undone */
+		execlp("systemctl", "systemctl", "--no-block", "poweroff", NULL);
 	power_off();
 }
 
@@ -464,9 +522,9 @@ int main(int argc, char **argv)
 	if (getpid() == 1) {
 		if (getenv("lab_probe"))	/* does this accelerator boot at all? */
 			power_off();
-		return guest();
+		return guest(false);
 	}
-	if (!strcmp(name, "lab-init") && argc > 1)
-		return command(argv[1], argc - 1, argv + 1, true);
+	if (!strcmp(name, "lab-init"))
+		return argc > 1 ? command(argv[1], argc - 1, argv + 1, true) : guest(true);
 	return command(name, argc, argv, false);
 }

@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-setup() { "$repo/affinity/setup-flowpar.sh" "$@"; }
+setup() { "$setup_tool" "$@"; }
 
 # What up is asked for where nothing else is said. A stock kernel has neither the
 # policy nor nf_flowpar; the rest of the tool must serve it all the same. On Debian's

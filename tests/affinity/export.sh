@@ -32,11 +32,15 @@ check_fails 'a file that is there is not overwritten' 1 "^setup-flowpar.sh: $to/
 
 rm -r "${to:?}/etc"
 check 'ifupdown' setup export ifupdown --to "$to" "${asked[@]}"
-same 'its files' "etc/flowpar/flowpar.conf etc/network/interfaces.d/bond0" \
+same 'its files' "etc/flowpar/flowpar.conf etc/network/interfaces.d/bond0 etc/systemd/system/flowpar.service.d/10-ifupdown.conf" \
 	"$(cd "$to" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort | paste -sd' ')"
 check 'it has the address' grep -qx '    address 192.0.2.1/24' "$to/etc/network/interfaces.d/bond0"
-check 'and takes the set-up back, and serves without it too' \
-	grep -qzP '\n    post-up /.*/setup-flowpar.sh up \|\| true\n    pre-down /.*/setup-flowpar.sh down \|\| true\n' "$to/etc/network/interfaces.d/bond0"
+check 'and has the rest set up and taken back, and serves without it too' \
+	grep -qzP '\n    post-up systemctl --no-block restart flowpar.service \|\| true\n    pre-down systemctl stop flowpar.service \|\| true\n' "$to/etc/network/interfaces.d/bond0"
+check 'down comes before its units take slaves out' grep -qx 'After=ifup@eth0.service ifup@eth1.service' "$to/etc/systemd/system/flowpar.service.d/10-ifupdown.conf"
+same 'a slave that comes late goes into it' "allow-hotplug eth1
+iface eth1 inet manual
+    bond-master bond0" "$(tail -n 3 "$to/etc/network/interfaces.d/bond0")"
 
 # As an installed system has it: the file is there, all of it comments.
 rm -r "${to:?}/etc"
@@ -46,7 +50,7 @@ check 'a flowpar.conf that sets nothing is not in the way' setup export ifupdown
 check '... and keeps its words' grep -qF -f <(head -n 3 "$repo/configs/flowpar.conf") "$to/etc/flowpar/flowpar.conf"
 check_fails '... up takes what it has now' 1 '^setup-flowpar.sh: bond0: no such bond to take over' \
 	setup up --config "$to/etc/flowpar/flowpar.conf" --dry-run
-rm "$to/etc/network/interfaces.d/bond0"
+rm "$to/etc/network/interfaces.d/bond0" "$to"/etc/systemd/system/flowpar.service.d/*
 check_fails '... one that sets something is' 1 "^setup-flowpar.sh: $to/etc/flowpar/flowpar.conf: already exists, .* or move it and name it with --config" \
 	setup export ifupdown --to "$to" "${asked[@]}"
 same '... and nothing of the rest is written' "$to/etc/flowpar/flowpar.conf" "$(find "$to" -type f)"
@@ -55,6 +59,18 @@ check '... moved and named, it is what the others are made from' setup export if
 check '... its options too' grep -qx BASE_PORT=8000 "$to/etc/flowpar/flowpar.conf"
 
 same 'two services' 'PORT=80,443 BASE_PORT=8000,9000' "$(setup export networkd --bond bond0 --slaves eth0,eth1 --port 80,443 --base-port 8000,9000 | grep PORT= | paste -sd' ')"
+# On a machine that has been in use: what would configure the slaves as well.
+rm -r "${to:?}/etc"
+mkdir -p "$to/etc/network/interfaces.d" "$to/etc/NetworkManager"
+printf 'auto lo\niface lo inet loopback\n\nallow-hotplug eth1\niface eth1 inet dhcp\n  gateway 192.0.2.254\n' > "$to/etc/network/interfaces"
+same 'what has a slave already is named' "setup-flowpar.sh: $to/etc/network/interfaces: line 4 has eth1 already; take it out before the reboot
+setup-flowpar.sh: $to/etc/network/interfaces: line 5 has eth1 already; take it out before the reboot" \
+	"$(setup export ifupdown --to "$to" "${asked[@]}" 2>&1 > /dev/null)"
+rm "$to/etc/network/interfaces.d/bond0" "$to/etc/flowpar/flowpar.conf"
+check 'NetworkManager is there' setup export networkd --to "$to" "${asked[@]}"
+check '... and told to leave them' grep -qx 'unmanaged-devices+=interface-name:bond0;interface-name:eth0;interface-name:eth1;' \
+	"$to/etc/NetworkManager/conf.d/10-bond0.conf"
+
 out=$(setup export networkd --bond bond0 --slaves eth0,eth1)
 check 'without --to all is shown' grep -qx '# --- /etc/systemd/network/10-bond0.netdev' <<< "$out"
 check 'without an address DHCP has it' grep -qx 'DHCP=yes' <<< "$out"

@@ -143,7 +143,7 @@ same 'and leave nothing to verify' '' "$(verify)"
 
 drift
 exec 7<> /run/events
-"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+"$setup_tool" watch > /run/watch.log 2>&1 &
 check 'watch mends, when it begins, all but the module that nobody can load here' \
 	wait_until 60 grep -q 'mended 8 of 9 after: start' /run/watch.log
 same '... verify finds nothing' '' "$(verify)"
@@ -173,7 +173,7 @@ program modprobe <<-'END'
 echo insmod /x/bonding.ko
 [[ $1 == -* ]] || { echo x >> /run/tries; echo 'link eth1' > /run/events; exit 1; }
 END
-"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+"$setup_tool" watch > /run/watch.log 2>&1 &
 check 'events of its own tries do not keep watch trying' wait_until 30 grep -q 'given up' /run/watch.log
 tried=$(wc -l < /run/tries)
 ! wait_until 2 eval '(($(wc -l < /run/tries) > tried))'

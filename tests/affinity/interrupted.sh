@@ -36,7 +36,7 @@ killed() {
 beside_watch() {
 	local pid found
 	found=$(< /run/flowpar/journal)
-	"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+	"$setup_tool" watch > /run/watch.log 2>&1 &
 	pid=$!
 	check 'watch does not put up again what down took down' \
 		wait_until 20 grep -q 'bond0: left as it is, since up or down was interrupted' /run/watch.log
@@ -96,7 +96,7 @@ server() {
 	# The lock is held as a run holds it.
 	mkdir /run/flowpar
 	check_fails 'a second run is refused' 1 'another setup-flowpar.sh is at work; wait' \
-		flock /run/flowpar "$repo/affinity/setup-flowpar.sh" up "${up[@]}"
+		flock /run/flowpar "$setup_tool" up "${up[@]}"
 	rmdir /run/flowpar
 	unchanged 'and changes nothing'
 }

@@ -75,7 +75,7 @@ server() {
 	check 'that command does, so that verify finds nothing' wait_until 30 mended
 	same '... and our interrupts are back' "$kept" "$(affinities eth0; affinities eth1)"
 
-	"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+	"$setup_tool" watch > /run/watch.log 2>&1 &
 	watcher=$!
 	check 'watch begins' wait_until 20 grep -q 'watched, with' /run/watch.log
 	end "$balancer"

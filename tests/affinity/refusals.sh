@@ -114,7 +114,7 @@ server() {
 	wrong 'mv /usr/sbin/ethtool /run/ethtool' 'mv /run/ethtool /usr/sbin/ethtool' \
 		'ethtool missing' 'ethtool: not found in PATH; apt-get install ethtool' setup up "${up[@]}"
 	wrong : : 'a user who is not root' 'up: changes the machine, and user nobody may not; run it as root, or with --dry-run' \
-		as_nobody "$repo/affinity/setup-flowpar.sh" up "${up[@]}"
+		as_nobody "$setup_tool" up "${up[@]}"
 	wrong 'damage; rm "$modules"/modules.*; touch "$modules/modules.builtin"' 'umount "$modules"; rm -r /run/modules' \
 		'bonding missing' 'bonding: no such module for kernel .*; install' setup up "${up[@]}"
 

@@ -19,7 +19,7 @@ up=("${slaves[@]}" "${service[@]}")
 log=/run/watch.log
 
 start_watch() {
-	"$repo/affinity/setup-flowpar.sh" watch > "$log" 2>&1 &
+	"$setup_tool" watch > "$log" 2>&1 &
 	pid=$!
 }
 

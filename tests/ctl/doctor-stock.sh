@@ -4,7 +4,7 @@
 #
 # The lab_run of doctor.sh, with LAB_KERNEL=stock unless another stock one is given.
 case ${LAB_KERNEL:=stock} in
-*stock*) export LAB_KERNEL ;;
+*stock*|*-plain) export LAB_KERNEL ;;
 *)	echo "# skipped: for a kernel that is not a stock one there is ctl/doctor"; exit 4 ;;
 esac
 # shellcheck source=tests/ctl/doctor.sh

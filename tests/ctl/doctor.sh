@@ -114,7 +114,7 @@ costly  bond0" "$(flowparctl doctor | sed -n 's/^\([a-z][a-z]* *[^:]*\): .*/\1/p
 
 healthy() {
 	lab-ready
-	"$repo/affinity/setup-flowpar.sh" up --bond bond0 --slaves eth0,eth1 --address "$LAB_SERVER/24" --port 80 --base-port 8000 > "$LAB_OUT/up" ||
+	"$setup_tool" up --bond bond0 --slaves eth0,eth1 --address "$LAB_SERVER/24" --port 80 --base-port 8000 > "$LAB_OUT/up" ||
 		not_ok "setup-flowpar.sh up" "$(cat "$LAB_OUT/up")"
 	flowparctl run --cpus 0-1 --port-base 8000 --template "$repo/configs/lighttpd.conf.in" -- lighttpd -D -f {conf} 2> "$LAB_OUT/run.log" &
 	servers=$!
@@ -336,7 +336,7 @@ server() {
 	export FLOWPAR_DOCROOT=/run/www
 	mkdir -p /run/www
 	echo served > /run/www/index.html
-	if [[ $LAB_KERNEL == *stock* ]]; then
+	if [[ $LAB_KERNEL == *@(stock*|-plain) ]]; then
 		stock
 		return
 	fi

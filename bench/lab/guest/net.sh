@@ -3,8 +3,11 @@
 # Sourced by both guests' *-up scripts: modules of the kernel under test, and
 # NICs that 802.3ad accepts.
 
-mkdir -p /lib/modules
-mount --bind "$LAB_KDIR/lib/modules" /lib/modules
+# A system of its own has them, those of packages as well.
+if [[ ! ${LAB_ROOT:-} ]]; then
+	mkdir -p /lib/modules
+	mount --bind "$LAB_KDIR/lib/modules" /lib/modules
+fi
 ip link set lo up
 # Addresses of this lab are fixed: no DAD, no router search on any of its NICs.
 sysctl -q net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
