@@ -49,8 +49,9 @@ with_machine() {
 }
 
 prepare_plain() { :; }
-# Its own wait for the network is of no use where nobody has DHCP.
+# There is no DHCP here: neither is it tried nor waited for.
 prepare_networkmanager() {
+	printf '[main]\nno-auto-default=*\n' > "$over/etc/NetworkManager/conf.d/test.conf"
 	in_debian systemctl enable -q NetworkManager
 	in_debian systemctl disable -q NetworkManager-wait-online
 }
