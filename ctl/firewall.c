@@ -440,22 +440,6 @@ void firewall_follow(struct firewall *fw)
 	free(index.chain);
 }
 
-/* Is it in the kernel, as a module or built in? Asking a subsystem would load it. */
-static bool kernel_has(const char *module, const char *symbol)
-{
-	char *text, *at;
-	size_t len = strlen(symbol);
-	bool there = false;
-
-	if (tree_is("/sys/module/%s", module))
-		return true;
-	text = tree_text("/proc/kallsyms");
-	for (at = text; at && !there && (at = strstr(at, symbol)); at += len)
-		there = at > text && at[-1] == ' ' && at[len] == '\n';
-	free(text);
-	return there;
-}
-
 void firewall_read(struct firewall *fw, unsigned int port)
 {
 	struct rules r = { .port = port };
@@ -464,7 +448,7 @@ void firewall_read(struct firewall *fw, unsigned int port)
 	memset(fw, 0, sizeof(*fw));
 	fw->port = port;
 	fw->legacy = tree_line(line, sizeof(line), "/proc/net/ip_tables_names") && *line;
-	if (kernel_has("nf_tables", "nft_do_chain")) {
+	if (netlink_there("nf_tables", "nft_do_chain")) {
 		fw->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN),
 				      chain_message, fw);
 		index_init(&r.index, fw);
@@ -589,7 +573,7 @@ void conntrack_read(struct conntrack *ct, const bool *ports, double seconds)
 			tree_number(&t.timeout[i], "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_%s", timeouts[i]);
 	if (flows_in_proc(&t))
 		return;
-	if (kernel_has("nf_conntrack_netlink", "ctnetlink_dump_table"))
+	if (netlink_there("nf_conntrack_netlink", "ctnetlink_dump_table"))
 		ct->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET),
 				      flow_message, &t);
 	else

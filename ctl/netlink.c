@@ -6,7 +6,11 @@
 
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+
+#include "tree.h"
 
 int netlink_ask(int protocol, struct nlmsghdr *request, mnl_cb_t fn, void *data)
 {
@@ -45,6 +49,21 @@ const struct nlattr *netlink_nested(const struct nlattr *nest, int type)
 			if (mnl_attr_get_type(attr) == type)
 				return attr;
 	return NULL;
+}
+
+bool netlink_there(const char *module, const char *symbol)
+{
+	char *text, *at;
+	size_t len = strlen(symbol);
+	bool there = false;
+
+	if (tree_is("/sys/module/%s", module))
+		return true;
+	text = tree_text("/proc/kallsyms");
+	for (at = text; at && !there && (at = strstr(at, symbol)); at += len)
+		there = at > text && at[-1] == ' ' && at[len] == '\n';
+	free(text);
+	return there;
 }
 
 static int family_message(const struct nlmsghdr *nlh, void *data)

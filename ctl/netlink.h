@@ -7,6 +7,7 @@
 #define FLOWPARCTL_NETLINK_H
 
 #include <libmnl/libmnl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -19,6 +20,9 @@
  * Return: 0, or a positive errno of the kernel.
  */
 int netlink_ask(int protocol, struct nlmsghdr *request, mnl_cb_t fn, void *data);
+
+/* Is a subsystem in the kernel, as a module or built in, with this symbol? Asking it would load it. */
+bool netlink_there(const char *module, const char *symbol);
 
 /* The attribute of a type among those of a nest, or NULL; @nest may be NULL. */
 const struct nlattr *netlink_nested(const struct nlattr *nest, int type);

@@ -215,7 +215,7 @@ time.sleep(4)' > /dev/null 2>&1 &"
 	remedies > "$LAB_OUT/remedies"
 	check "... the remedy runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
 	check "... and lets them in" load 0 1
-	finds "nothing is found" ""
+	finds "nothing is found" "" --interval 3
 	nft flush ruleset
 }
 
@@ -242,8 +242,30 @@ overflow() {
 	wait "$pid" 2> /dev/null
 }
 
+# on_six ONLY PORT...: listens on [::], with IPV6_V6ONLY as given, by core
+on_six() {
+	local only=$1 port cpu=0
+	shift
+	for port; do
+		taskset -c "$cpu" /usr/bin/python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_INET6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(sys.argv[1]))
+s.bind(("::", int(sys.argv[2])))
+s.listen()
+time.sleep(1000)' "$only" "$port" &
+		pids+=("$!")
+		cpu=$((cpu + 1))
+	done
+	wait_until 30 serving "$@"
+}
+off_six() {
+	kill "${pids[@]}"
+	wait "${pids[@]}" 2> /dev/null
+	pids=()
+}
+
 others() {
-	local pid
+	local pid pids=()
 	flowparctl service add --port 81 --base-port 9000 --cpus 0-1
 	finds "a service without servers" "no-listener tcp *:81"
 	says no-listener '^tcp \*:81: nobody listens for 2 of 2 cores \(CPU 0-1, from port 9000 on\)$'
@@ -254,6 +276,14 @@ others() {
 	finds "... and nothing is found" ""
 	kill "$pid"
 	wait "$pid"
+	on_six 1 9000 9008
+	finds "servers on [::] that are for IPv6 only" "no-listener tcp *:81"
+	says no-listener '^tcp \*:81: who listens for 2 of 2 cores \(CPU 0-1, from port 9000 on\) does so for IPv6 only: IPv4 is refused there$'
+	off_six
+	on_six 0 9000 9008
+	finds "... and for both" ""
+	same "... of which none is only assumed" '[]' "$(jq -c '.unseen | map(select(.why | test("::")))' "$LAB_OUT/found.json")"
+	off_six
 	flowparctl service del --port 81
 
 	# A core that has no NIC sends more than the others answer.
