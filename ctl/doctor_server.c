@@ -54,8 +54,62 @@ static bool assumed(const struct doctor *d, unsigned int port)
 
 /* --- steered services --------------------------------------------------------------------- */
 
-/* What would let the ports through chains that drop what no rule accepts; "" if none does. */
-static char *let_in(const struct doctor *d)
+/* Can anybody from elsewhere come by IPv6? Not to addresses of a link or of the host alone. */
+static bool has_ipv6(void)
+{
+	char *text = tree_text("/proc/net/if_inet6"), *line, *rest;
+	unsigned int scope;
+	bool has = false;
+
+	if (!text)
+		return false;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		has |= sscanf(line, "%*s %*x %*x %x", &scope) == 1 && !scope;
+	free(text);
+	return has;
+}
+
+bool doctor_serves(const struct doctor *d, enum fw_family family)
+{
+	int wanted = family == FW_IPV4 ? AF_INET : AF_INET6;
+	const struct steered *s;
+
+	if (family == FW_IPV6 && !has_ipv6())
+		return false;
+	for_each_steered(s, d)
+		if (s->family == wanted || s->family == AF_UNSPEC)
+			return true;
+	return !d->m.n_steered && listened(d, d->port, wanted);
+}
+
+/* A core whose server is given packets and does not answer; false: there is none. */
+static bool silent(const struct doctor *d, const struct steered *s, size_t *rank, unsigned int *port)
+{
+	for (*rank = 0; s->in && *rank < s->cpus.n; ++*rank) {
+		*port = s->base_port + (unsigned int)*rank * s->stride;
+		if (s->in[*rank] >= ENOUGH_PACKETS && !s->out[*rank] && listened(d, *port, s->family))
+			return true;
+	}
+	return false;
+}
+
+unsigned int doctor_firewall_port(const struct doctor *d)
+{
+	const struct steered *s;
+	unsigned int port;
+	size_t rank;
+
+	for_each_steered(s, d)
+		if (silent(d, s, &rank, &port))
+			return port;
+	s = d->m.steered;
+	if (d->port || !d->m.n_steered)
+		return d->port;
+	return strcmp(s->listen, "nat") ? s->port : s->base_port;
+}
+
+/* What lets the ports through chains that keep out all packets of the family; "" if there are none. */
+static char *let_in(const struct doctor *d, enum fw_family family)
 {
 	char *ports = doctor_ports(d, false, ", "), *command = NULL;
 	const struct fw_chain *chain;
@@ -66,7 +120,7 @@ static char *let_in(const struct doctor *d)
 		abort();
 	for (i = 0; i < d->fw.n; i++) {
 		chain = &d->fw.chain[i];
-		if (chain->drops && !chain->accepted)
+		if (chain->passage[family].fate == FW_CLOSED)
 			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name,
 				strcmp(chain->hook, "output") ? "dport" : "sport", ports);
 	}
@@ -76,28 +130,44 @@ static char *let_in(const struct doctor *d)
 	return command;
 }
 
+/* A chain that lets some in by more than the port; NULL: there is none. */
+static const struct fw_chain *undecided(const struct doctor *d, enum fw_family family)
+{
+	const struct fw_chain *chain;
+
+	for (chain = d->fw.chain; chain < d->fw.chain + d->fw.n; chain++)
+		if (chain->passage[family].fate == FW_UNDECIDED)
+			return chain;
+	return NULL;
+}
+
 void check_silent(struct doctor *d)
 {
+	const struct fw_chain *chain;
 	const struct steered *s;
+	enum fw_family family;
+	unsigned int port;
 	char *command;
 	size_t rank;
 
-	for_each_steered(s, d)
-		for (rank = 0; s->in && rank < s->cpus.n; rank++) {
-			unsigned int port = s->base_port + (unsigned int)rank * s->stride;
-
-			if (s->in[rank] < ENOUGH_PACKETS || s->out[rank] || !listened(d, port, s->family))
-				continue;
-			found(&d->found, s->name, "CPU %u's port %u was given %" PRIu64 " packets in %.1f s, and none came back",
-			      s->cpus.cpu[rank], port, s->in[rank], machine_seconds(&d->m));
-			command = let_in(d);
-			if (*command)
-				mend(&d->found, "%s", command);
-			else
-				advise(&d->found, "what drops them? Rules see the per-core port: nft list ruleset");
-			free(command);
-			break;	/* of a service's ports one says it all */
-		}
+	for_each_steered(s, d) {
+		/* Of a service's ports one says it all. */
+		if (!silent(d, s, &rank, &port))
+			continue;
+		found(&d->found, s->name, "CPU %u's port %u was given %" PRIu64 " packets in %.1f s, and none came back",
+		      s->cpus.cpu[rank], port, s->in[rank], machine_seconds(&d->m));
+		family = s->family == AF_INET6 ? FW_IPV6 : FW_IPV4;
+		chain = undecided(d, family);
+		command = let_in(d, family);
+		if (port == d->fw.port && *command)
+			mend(&d->found, "%s", command);
+		if (port == d->fw.port && chain)
+			advise(&d->found, "chain %s lets port %u in or keeps it out by more than its number: does it let these clients in? nft list ruleset",
+			       chain->name, port);
+		else if (port != d->fw.port || !*command)
+			advise(&d->found, "what drops them? Rules see the per-core port: nft list ruleset");
+		free(command);
+	}
 }
 
 /* Are there an IPv6 service and the same for IPv4, as setup-flowpar.sh adds them? */
@@ -140,21 +210,6 @@ static void other_family(struct doctor *d, const struct steered *s)
 	      missing.n, s->cpus.n, cpus, steered_port(s, missing.cpu[0]), ipv6 ? 4 : 6, ipv6 ? 6 : 4);
 	advise(&d->found, "let the server listen on %s too, at the same ports", ipv6 ? "[::]" : "0.0.0.0");
 	free(cpus);
-}
-
-/* Can anybody from elsewhere come by IPv6? Not to addresses of a link or of the host alone. */
-static bool has_ipv6(void)
-{
-	char *text = tree_text("/proc/net/if_inet6"), *line, *rest;
-	unsigned int scope;
-	bool has = false;
-
-	if (!text)
-		return false;
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		has |= sscanf(line, "%*s %*x %*x %x", &scope) == 1 && !scope;
-	free(text);
-	return has;
 }
 
 /* Whoever comes by IPv4, most clients, is served. */

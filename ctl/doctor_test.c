@@ -67,6 +67,8 @@ struct file {
 #define IF_INET6(begin, scope, name) \
 	begin "0000000000000000000000000001 02 40 " scope " 80    " name "\n"
 
+#define GLOBAL6		{ "/proc/net/if_inet6", IF_INET6("2001", "00", "bond0") }
+
 #define SOFTNET(cpu, processed, dropped, squeezed) \
 	processed " " dropped " " squeezed " 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 0000000" cpu "\n"
 
@@ -231,6 +233,7 @@ static void steer(struct doctor *d)
 
 static void chain(struct doctor *d, const char *name, const char *hook, bool drops, size_t rules)
 {
+	enum fw_family family;
 	struct fw_chain *c;
 
 	d->fw.chain = realloc(d->fw.chain, (d->fw.n + 1) * sizeof(*c));
@@ -240,7 +243,9 @@ static void chain(struct doctor *d, const char *name, const char *hook, bool dro
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	c->hook = hook;
 	c->drops = drops;
-	c->compared = rules;
+	for (family = 0; family < FW_FAMILIES; family++)
+		if (firewall_sees(c, family))
+			c->passage[family] = (struct fw_passage){ .compared = rules, .fate = drops ? FW_CLOSED : FW_OPEN };
 }
 
 static void silent(struct doctor *d, int when)
@@ -287,7 +292,7 @@ static struct fw_rule *rules(struct doctor *d, const char *name, size_t n, bool 
 		rule = memset(&c->rule[c->n_rules++], 0, sizeof(*rule));
 		rule->verdict = verdict;
 		rule->target = target ? strdup(target) : NULL;
-		rule->always[FW_TO] = met;
+		rule->always[FW_TO] = rule->always[FW_TO6] = met;
 	}
 	return rule;
 }
@@ -310,8 +315,6 @@ static void as_ufw(struct doctor *d, int when)
 	rules(d, "ip filter after", 1, true, FW_ACCEPT, NULL);
 	rules(d, "ip filter after", 50, false, FW_ACCEPT, NULL);
 	firewall_follow(&d->fw);
-	if (!d->fw.chain[0].accepted)
-		d->fw.chain[0].compared = 0;
 }
 
 /* As firewalld's: a zone for an interface, and the same for all others. */
@@ -346,20 +349,81 @@ static void elsewhere(struct doctor *d, int when)
 	firewall_follow(&d->fw);
 }
 
+static void states(struct doctor *d, const char *base, const char *other)
+{
+	chain(d, base, "input", true, 0);
+	rules(d, base, 1, false, FW_JUMP, other);
+	rules(d, other, 1, false, FW_ACCEPT, NULL)->asks_ct = true;
+	firewall_follow(&d->fw);
+}
+
 static void by_state(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		states(d, "inet filter input", "inet filter states");
+}
+
+static void by_state_ipv6(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		states(d, "ip6 filter INPUT", "ip6 filter states");
+}
+
+/* Who has some addresses is let in to the port, in a chain for it; all others are not. */
+static void let_some_in(struct doctor *d, size_t n)
+{
+	struct fw_rule *to;
+
+	chain(d, "inet filter input", "input", false, 0);
+	rules(d, "inet filter input", 1, false, FW_ACCEPT, NULL);
+	to = rules(d, "inet filter input", 1, true, FW_JUMP, "inet filter service");
+	to->named[FW_TO] = to->named[FW_TO6] = true;
+	rules(d, "inet filter service", n, false, FW_ACCEPT, NULL);
+	rules(d, "inet filter service", 1, true, FW_DROP, NULL);
+	firewall_follow(&d->fw);
+}
+
+static void some_let_in(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		let_some_in(d, 40);
+}
+
+static void silent_some(struct doctor *d, int when)
 {
 	if (when != BEFORE_CHECKING)
 		return;
+	d->m.steered[0].out[0] = 0;
+	let_some_in(d, 2);
+}
+
+/* ... and what goes by no port does not let the service in. */
+static void silent_none(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	d->m.steered[0].out[0] = 0;
+	chain(d, "inet filter input", "input", false, 0);
+	rules(d, "inet filter input", 1, false, FW_ACCEPT, NULL);
+	rules(d, "inet filter input", 1, true, FW_DROP, NULL);
+	firewall_follow(&d->fw);
+}
+
+/* A policy of "drop" that no packet comes to. */
+static void silent_open(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	d->m.steered[0].out[0] = 0;
 	chain(d, "inet filter input", "input", true, 0);
-	rules(d, "inet filter input", 1, false, FW_JUMP, "inet filter states");
-	rules(d, "inet filter states", 1, false, FW_ACCEPT, NULL)->asks_ct = true;
+	rules(d, "inet filter input", 1, true, FW_ACCEPT, NULL);
 	firewall_follow(&d->fw);
 }
 
 static void legacy(struct doctor *d, int when)
 {
 	if (when == BEFORE_CHECKING)
-		d->fw.legacy = true;
+		d->fw.legacy[FW_IPV4] = true;
 }
 
 /* The same service for IPv6 alone. */
@@ -419,6 +483,43 @@ static void for_ipv6(struct doctor *d, int when)
 {
 	(void)when;
 	tell(d, false);
+}
+
+static void silent_ipv6(struct doctor *d, int when)
+{
+	ipv6(d, when);
+	silent(d, when);
+	if (when == BEFORE_CHECKING)
+		chain(d, "ip6 filter INPUT", "input", true, 4);
+}
+
+static void many_rules_ipv6(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		chain(d, "ip6 filter INPUT", "input", false, 40);
+}
+
+static void both_many_rules_ipv6(struct doctor *d, int when)
+{
+	both(d, when);
+	many_rules_ipv6(d, when);
+}
+
+/* A packet of IPv6 goes to another chain. */
+static void both_apart(struct doctor *d, int when)
+{
+	struct fw_rule *six;
+
+	both(d, when);
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet filter input", "input", false, 0);
+	six = rules(d, "inet filter input", 1, true, FW_GOTO, "inet filter six");
+	six->always[FW_TO] = false;
+	six->never[FW_TO] = true;
+	rules(d, "inet filter input", 1, true, FW_ACCEPT, NULL);
+	rules(d, "inet filter six", 34, false, FW_ACCEPT, NULL);
+	firewall_follow(&d->fw);
 }
 
 static void both_ephemeral(struct doctor *d, int when)
@@ -634,6 +735,14 @@ static const struct fault faults[] = {
 	  .expected = "eth1: in aggregator 2, but bond0 sends through aggregator 1 | - | put its switch port into the same 802.3ad group as the others', at the same speed" },
 	{ "silent-service", "a firewall that drops per-core ports", .tweak = silent,
 	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept && nft insert rule ip filter OUTPUT tcp sport '{ 8000, 8008 }' accept | -" },
+	{ "silent-service", "... of IPv6", .tweak = silent_ipv6, .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } },
+	  .expected = "tcp [::]:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept && nft insert rule ip6 filter INPUT tcp dport '{ 8000, 8008 }' accept | -" },
+	{ "silent-service", "... by a rule for all that none before accepts", .tweak = silent_none,
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept | -" },
+	{ "silent-service", "... but lets some in to them", .tweak = silent_some,
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | - | chain inet filter input lets port 8000 in or keeps it out by more than its number: does it let these clients in? nft list ruleset" },
+	{ "silent-service", "... or all", .tweak = silent_open,
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | - | what drops them? Rules see the per-core port: nft list ruleset" },
 	{ "silent-service", "something else that drops them", .tweak = silent_unknown,
 	  .expected = "tcp *:80: CPU 1's port 8008 was given 500 packets in 1.0 s, and none came back | - | what drops them? Rules see the per-core port: nft list ruleset" },
 	{ "no-listener", "a core without a server",
@@ -838,6 +947,9 @@ static const struct fault faults[] = {
 	{ "conntrack", "... that rules go by, in a chain that is jumped to", .tweak = by_state,
 	  .file = { TRACKED },
 	  .expected = TRACKS "- | rules of chain inet filter input go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
+	{ "conntrack", "... of IPv6, since notrack is for both", .tweak = by_state_ipv6,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | rules of chain ip6 filter INPUT go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
 	{ "conntrack", "... that rules of iptables-legacy may go by", .tweak = legacy,
 	  .file = { TRACKED },
 	  .expected = TRACKS "- | notrack (at priority raw, in prerouting and output) takes ports 80, 8000, 8008 from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen",
@@ -860,6 +972,17 @@ static const struct fault faults[] = {
 	  .expected = "firewall: a packet of port 8000 is compared with 45 rules of chain ip filter INPUT and those that it goes on to | nft insert rule ip filter INPUT tcp dport 8000 accept && nft insert rule ip filter INPUT tcp dport 8008 accept | -" },
 	{ "firewall", "... that firewalld has", .tweak = as_firewalld,
 	  .expected = "firewall: a packet of port 8000 is compared with up to 43 rules of chain inet firewalld filter_INPUT and those that it goes on to | nft insert rule inet firewalld filter_INPUT tcp dport 8000 accept && nft insert rule inet firewalld filter_INPUT tcp dport 8008 accept | -" },
+	{ "firewall", "... that keeps some out", .tweak = some_let_in,
+	  .expected = "firewall: a packet of port 8000 is compared with 43 rules of chain inet filter input and those that it goes on to | - | not all of them are let in, as far as the rules tell: put first, in chain inet filter input, what lets in those that are" },
+	{ "firewall", "a long ruleset of IPv6", .tweak = both_many_rules_ipv6,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F40", "300") LISTEN6(ADDRESS6, "1F48", "301") }, GLOBAL6 },
+	  .expected = "firewall: a packet of port 8000 is compared with 40 rules of chain ip6 filter INPUT | nft insert rule ip6 filter INPUT tcp dport 8000 accept && nft insert rule ip6 filter INPUT tcp dport 8008 accept | -" },
+	{ NULL, "... on a machine with no address of it", .tweak = both_many_rules_ipv6,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F40", "300") LISTEN6(ADDRESS6, "1F48", "301") } } },
+	{ NULL, "... or no service", .tweak = many_rules_ipv6, .file = { GLOBAL6 } },
+	{ "firewall", "a long ruleset for packets of IPv6 among others", .tweak = both_apart,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F40", "300") LISTEN6(ADDRESS6, "1F48", "301") }, GLOBAL6 },
+	  .expected = "firewall: a packet of port 8000 is compared with up to 35 rules of chain inet filter input and those that it goes on to | nft insert rule inet filter input tcp dport 8000 accept && nft insert rule inet filter input tcp dport 8008 accept | -" },
 	{ NULL, "long chains that no packet of the service comes to", .tweak = elsewhere },
 	{ "offloads", "offloads off", .tweak = offloads,
 	  .expected = "eth1: 2 of 4 offloads off that it has: generic receive offload, transmit checksum offload | ethtool -K eth1 gro on tx on | -" },

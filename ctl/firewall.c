@@ -13,6 +13,9 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +46,10 @@ static const char *family_name(uint8_t family)
 {
 	switch (family) {
 	case NFPROTO_IPV4: return "ip";
+	case NFPROTO_IPV6: return "ip6";
 	case NFPROTO_INET: return "inet";
 	}
-	return NULL;		/* nowhere on the way of an IPv4 flow, or not by port */
+	return NULL;		/* nowhere on the way of a flow, or not by port */
 }
 
 static const struct nlattr *find(const struct nlmsghdr *nlh, int type)
@@ -158,16 +162,78 @@ static uint32_t expr_u32(const struct nlattr *data, int type)
 	return attr ? ntohl(mnl_attr_get_u32(attr)) : UINT32_MAX;
 }
 
-static void it_depends(struct fw_rule *rule)
+/* What a register has, as far as it is the same for all packets of a service. */
+enum loaded { SOMETHING, FAMILY, PROTOCOL, PROTOCOL_IPV4, PROTOCOL_IPV6, PORT_FROM, PORT_TO };
+
+static enum loaded meta(const struct nlattr *data)
 {
-	rule->always[FW_TO] = rule->always[FW_FROM] = false;
+	switch (expr_u32(data, NFTA_META_KEY)) {
+	case NFT_META_NFPROTO: return FAMILY;
+	case NFT_META_L4PROTO: return PROTOCOL;
+	}
+	return SOMETHING;
 }
 
-/* A packet of this way meets a condition, or not. */
-static void decide(struct fw_rule *rule, enum fw_way way, bool met)
+static enum loaded payload(const struct nlattr *data)
 {
-	rule->always[way] &= met;
-	rule->never[way] |= !met;
+	uint32_t base = expr_u32(data, NFTA_PAYLOAD_BASE), offset = expr_u32(data, NFTA_PAYLOAD_OFFSET),
+		 len = expr_u32(data, NFTA_PAYLOAD_LEN);
+
+	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && len == 2)
+		return offset == 2 ? PORT_TO : offset ? SOMETHING : PORT_FROM;
+	if (base == NFT_PAYLOAD_NETWORK_HEADER && len == 1)
+		return offset == offsetof(struct iphdr, protocol) ? PROTOCOL_IPV4 :
+		       offset == offsetof(struct ip6_hdr, ip6_nxt) ? PROTOCOL_IPV6 : SOMETHING;
+	return SOMETHING;
+}
+
+/* How many bytes it has. */
+static size_t loaded_len(enum loaded loaded)
+{
+	return loaded == PORT_FROM || loaded == PORT_TO ? 2 : loaded != SOMETHING;
+}
+
+static bool is_ipv6(enum fw_packet packet)
+{
+	return packet == FW_TO6 || packet == FW_FROM6;
+}
+
+/* What it is for a packet. Return: false if that depends. */
+static bool loaded_value(enum loaded loaded, enum fw_packet packet, unsigned int port, unsigned int *value)
+{
+	bool to = packet == FW_TO || packet == FW_TO6;
+
+	switch (loaded) {
+	case FAMILY:
+		*value = is_ipv6(packet) ? NFPROTO_IPV6 : NFPROTO_IPV4;
+		return true;
+	case PROTOCOL:
+		*value = IPPROTO_TCP;
+		return true;
+	case PROTOCOL_IPV4:
+	case PROTOCOL_IPV6:
+		*value = IPPROTO_TCP;
+		return (loaded == PROTOCOL_IPV6) == is_ipv6(packet);
+	case PORT_FROM:
+	case PORT_TO:
+		*value = port;
+		return (loaded == PORT_TO) == to;
+	default:
+		return false;
+	}
+}
+
+static void it_depends(struct fw_rule *rule)
+{
+	memset(rule->always, 0, sizeof(rule->always));
+}
+
+/* A packet of a kind meets a condition of what is loaded, or not. */
+static void decide(struct fw_rule *rule, enum fw_packet packet, enum loaded loaded, bool met)
+{
+	rule->always[packet] &= met;
+	rule->never[packet] |= !met;
+	rule->named[packet] |= met && loaded_len(loaded) == 2;
 }
 
 static bool compares(uint32_t op, unsigned int is, unsigned int with)
@@ -182,37 +248,26 @@ static bool compares(uint32_t op, unsigned int is, unsigned int with)
 	}
 }
 
-/* What a register has, as far as it is the same for all packets of a service. */
-enum loaded { SOMETHING, PROTOCOL, PORT_FROM, PORT_TO };
-
-static enum loaded payload(const struct nlattr *data)
+/* One or two bytes. */
+static unsigned int data_value(const struct nlattr *value)
 {
-	uint32_t base = expr_u32(data, NFTA_PAYLOAD_BASE), offset = expr_u32(data, NFTA_PAYLOAD_OFFSET),
-		 len = expr_u32(data, NFTA_PAYLOAD_LEN);
-
-	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && len == 2 && offset <= 2)
-		return offset == 2 ? PORT_TO : offset ? SOMETHING : PORT_FROM;
-	/* of IPv4, since in table inet another rule's condition comes before */
-	return base == NFT_PAYLOAD_NETWORK_HEADER && len == 1 && offset == 9 ? PROTOCOL : SOMETHING;
+	return mnl_attr_get_payload_len(value) == 1 ? mnl_attr_get_u8(value) : ntohs(mnl_attr_get_u16(value));
 }
 
 static void compare(struct fw_rule *rule, const struct nlattr *data, enum loaded loaded, unsigned int port)
 {
 	const struct nlattr *value = netlink_nested(netlink_nested(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
 	uint32_t op = expr_u32(data, NFTA_CMP_OP);
-	size_t len = value ? mnl_attr_get_payload_len(value) : 0;
+	enum fw_packet packet;
+	unsigned int is;
 
-	if (loaded == PROTOCOL && len == 1) {
-		decide(rule, FW_TO, compares(op, IPPROTO_TCP, mnl_attr_get_u8(value)));
-		decide(rule, FW_FROM, compares(op, IPPROTO_TCP, mnl_attr_get_u8(value)));
-	} else if (loaded == PORT_TO && len == 2) {
-		decide(rule, FW_TO, compares(op, port, ntohs(mnl_attr_get_u16(value))));
-		rule->always[FW_FROM] = false;
-	} else if (loaded == PORT_FROM && len == 2) {
-		decide(rule, FW_FROM, compares(op, port, ntohs(mnl_attr_get_u16(value))));
-		rule->always[FW_TO] = false;
-	} else {
-		it_depends(rule);
+	if (!value || mnl_attr_get_payload_len(value) != loaded_len(loaded))
+		loaded = SOMETHING;
+	for (packet = 0; packet < FW_PACKETS; packet++) {
+		if (loaded_value(loaded, packet, port, &is))
+			decide(rule, packet, loaded, compares(op, is, data_value(value)));
+		else
+			rule->always[packet] = false;
 	}
 }
 
@@ -265,7 +320,7 @@ static void read_rule(struct fw_rule *rule, const struct nlattr *expressions, co
 	enum loaded loaded = SOMETHING;
 	const char *what;
 
-	rule->always[FW_TO] = rule->always[FW_FROM] = true;
+	memset(rule->always, true, sizeof(rule->always));
 	if (!expressions)
 		return;
 	mnl_attr_for_each_nested(expr, expressions) {
@@ -275,12 +330,11 @@ static void read_rule(struct fw_rule *rule, const struct nlattr *expressions, co
 		if (!strcmp(what, "counter") || !strcmp(what, "log") || !strcmp(what, "notrack"))
 			continue;
 		if (!strcmp(what, "meta")) {
-			loaded = expr_u32(data, NFTA_META_KEY) == NFT_META_L4PROTO ? PROTOCOL : SOMETHING;
+			loaded = meta(data);
 		} else if (!strcmp(what, "payload")) {
 			loaded = payload(data);
 		} else if (!strcmp(what, "cmp")) {
 			compare(rule, data, loaded, port);
-			loaded = SOMETHING;
 		} else if (!strcmp(what, "immediate")) {
 			verdict(rule, data, chain);
 			loaded = SOMETHING;
@@ -319,16 +373,24 @@ static int rule_message(const struct nlmsghdr *nlh, void *data)
 /* The kernel's NFT_JUMP_STACK_SIZE */
 #define DEEPEST	16
 
+/* How packets come to a rule. */
+struct coming {
+	bool sure;		/* each of them */
+	bool named;		/* by rules that name the port */
+};
+
 struct step {
 	const struct fw_chain *chain;
-	bool sure;		/* each packet comes there */
+	struct coming coming;
 };
 
 /* A packet's way from a base chain. */
 struct walk {
 	const struct chain_index *index;
-	struct fw_chain *base;
-	enum fw_way way;
+	const struct fw_chain *base;
+	enum fw_packet packet;
+	struct fw_passage *passage;
+	bool some_accepted, some_dropped;	/* by rules that name the port */
 	struct step *step;	/* the chains that it has come to */
 	size_t n;
 	unsigned int depth;
@@ -348,50 +410,80 @@ static struct step *step_to(struct walk *w, const struct fw_chain *chain)
 	return &w->step[w->n++];
 }
 
-static bool walk(struct walk *w, const struct fw_chain *chain, bool sure, bool count);
+static bool walk(struct walk *w, const struct fw_chain *chain, struct coming coming, bool count);
 
-/* A chain counts once, and is gone through a second time if only then each packet comes to it. */
-static bool go_on(struct walk *w, const struct fw_rule *rule, bool sure)
+/* A chain counts once, and is gone through again if packets come to it in a way that says more. */
+static bool go_on(struct walk *w, const struct fw_rule *rule, struct coming coming)
 {
 	const struct fw_chain *to = rule->target ? index_find(w->index, rule->target) : NULL;
 	size_t known = w->n;
 	struct step *step;
 	bool over, again;
 
-	if (!to || rule->never[w->way] || w->depth == DEEPEST)
+	if (!to || w->depth == DEEPEST)
 		return false;
 	step = step_to(w, to);
 	again = w->n == known;
-	if (again && (step->sure || !sure))
+	if (again && step->coming.sure >= coming.sure && step->coming.named >= coming.named)
 		return false;
-	step->sure = sure;
+	step->coming.sure |= coming.sure;
+	step->coming.named |= coming.named;
 	w->depth++;
-	over = walk(w, to, sure, !again);
+	over = walk(w, to, coming, !again);
 	w->depth--;
 	return over;
 }
 
 /* Return: is it known what becomes of each packet? Else they go on in the chain before. */
-static bool walk(struct walk *w, const struct fw_chain *chain, bool sure, bool count)
+static bool walk(struct walk *w, const struct fw_chain *chain, struct coming coming, bool count)
 {
 	const struct fw_rule *rule;
+	struct coming on;
 
 	for (rule = chain->rule; rule < chain->rule + chain->n_rules; rule++) {
-		bool met = rule->always[w->way];
-
+		on.sure = coming.sure && rule->always[w->packet];
+		on.named = coming.named || rule->named[w->packet];
 		if (count) {
-			w->base->compared++;
-			w->base->goes_on |= chain != w->base;
-			w->base->at_most |= !sure;
+			w->passage->compared++;
+			w->passage->goes_on |= chain != w->base;
+			w->passage->at_most |= !coming.sure;
 		}
-		if (go_on(w, rule, sure && met))
-			return true;
-		if (!met || rule->verdict == FW_NEXT || rule->verdict == FW_JUMP)
+		if (rule->never[w->packet])
 			continue;
-		w->base->accepted |= sure && rule->verdict == FW_ACCEPT;
-		return sure && (rule->verdict == FW_ACCEPT || rule->verdict == FW_DROP);
+		if (go_on(w, rule, on))
+			return true;
+		if (rule->verdict == FW_ACCEPT || rule->verdict == FW_DROP) {
+			if (on.sure) {
+				w->passage->fate = rule->verdict == FW_ACCEPT ? FW_OPEN : FW_CLOSED;
+				return true;
+			}
+			w->some_accepted |= on.named && rule->verdict == FW_ACCEPT;
+			w->some_dropped |= on.named && rule->verdict == FW_DROP;
+		}
+		/* None goes on here. */
+		if (rule->always[w->packet] && rule->verdict != FW_NEXT && rule->verdict != FW_JUMP)
+			break;
 	}
 	return false;
+}
+
+static void follow(struct fw_chain *base, const struct chain_index *index, enum fw_family family)
+{
+	bool out = !strcmp(base->hook, "output");
+	struct walk w = {
+		.index = index,
+		.base = base,
+		.packet = family == FW_IPV4 ? (out ? FW_FROM : FW_TO) : (out ? FW_FROM6 : FW_TO6),
+		.passage = &base->passage[family],
+	};
+	struct coming all = { .sure = true };
+
+	*w.passage = (struct fw_passage){ .fate = base->drops ? FW_CLOSED : FW_OPEN };
+	step_to(&w, base)->coming = all;
+	walk(&w, base, all, true);
+	if (w.passage->fate == FW_CLOSED ? w.some_accepted : w.some_dropped)
+		w.passage->fate = FW_UNDECIDED;
+	free(w.step);
 }
 
 /* Does any rule ask connection tracking, of packets of another port or state too? */
@@ -415,9 +507,15 @@ static bool any_asks_ct(struct walk *w, const struct fw_chain *chain)
 	return asks;
 }
 
+bool firewall_sees(const struct fw_chain *chain, enum fw_family family)
+{
+	return strncmp(chain->name, family == FW_IPV4 ? "ip6 " : "ip ", family == FW_IPV4 ? 4 : 3);
+}
+
 void firewall_follow(struct firewall *fw)
 {
 	struct chain_index index;
+	enum fw_family family;
 	struct fw_chain *base;
 	size_t i;
 
@@ -428,11 +526,9 @@ void firewall_follow(struct firewall *fw)
 		base = &fw->chain[i];
 		if (!base->hook)
 			continue;
-		w.base = base;
-		w.way = strcmp(base->hook, "output") ? FW_TO : FW_FROM;
-		step_to(&w, base)->sure = true;
-		walk(&w, base, true, true);
-		w.n = 0;
+		for (family = 0; family < FW_FAMILIES; family++)
+			if (firewall_sees(base, family))
+				follow(base, &index, family);
 		step_to(&w, base);
 		base->asks_ct = any_asks_ct(&w, base);
 		free(w.step);
@@ -447,7 +543,8 @@ void firewall_read(struct firewall *fw, unsigned int port)
 
 	memset(fw, 0, sizeof(*fw));
 	fw->port = port;
-	fw->legacy = tree_line(line, sizeof(line), "/proc/net/ip_tables_names") && *line;
+	fw->legacy[FW_IPV4] = tree_line(line, sizeof(line), "/proc/net/ip_tables_names") && *line;
+	fw->legacy[FW_IPV6] = tree_line(line, sizeof(line), "/proc/net/ip6_tables_names") && *line;
 	if (netlink_there("nf_tables", "nft_do_chain")) {
 		fw->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN),
 				      chain_message, fw);

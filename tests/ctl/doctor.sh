@@ -116,7 +116,8 @@ healthy() {
 	lab-ready
 	"$repo/affinity/setup-flowpar.sh" up --bond bond0 --slaves eth0,eth1 --address "$LAB_SERVER/24" --port 80 --base-port 8000 > "$LAB_OUT/up" ||
 		not_ok "setup-flowpar.sh up" "$(cat "$LAB_OUT/up")"
-	flowparctl run --cpus 0-1 --port-base 8000 --template "$repo/configs/lighttpd.conf.in" -- lighttpd -D -f {conf} 2> "$LAB_OUT/run.log" &
+	sed 's/#ipv6 //' "$repo/configs/lighttpd.conf.in" > /run/lighttpd.conf.in
+	flowparctl run --cpus 0-1 --port-base 8000 --template /run/lighttpd.conf.in -- lighttpd -D -f {conf} 2> "$LAB_OUT/run.log" &
 	servers=$!
 	wait_until 60 serving 8000 8008
 	find_links
@@ -201,15 +202,7 @@ firewall firewall" "$(found)"
 
 	stop
 	nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; tcp dport { 22, 80 } accept; }; }'
-	dropped() {
-		# ab would wait for its first connection.
-		remote "lab-client ${client_on[0]} /usr/bin/python3 -c 'import socket, time; s = [socket.socket() for _ in range(60)]
-for x in s: x.setblocking(False); x.connect_ex((\"$LAB_SERVER\", 80))
-time.sleep(4)' > /dev/null 2>&1 &"
-		diagnose --interval 2
-		found | grep -q '^silent'
-	}
-	check "per-core ports that a firewall drops" wait_until 30 dropped
+	check "per-core ports that a firewall drops" wait_until 30 dropped "$LAB_SERVER"
 	same "... and nothing else" "silent-service tcp *:80" "$(found | grep -v '^port-load')"
 	says silent-service '^tcp \*:80: CPU 0.s port 8000 was given [0-9]+ packets in 2.0 s, and none came back$'
 	remedies > "$LAB_OUT/remedies"
@@ -217,6 +210,52 @@ time.sleep(4)' > /dev/null 2>&1 &"
 	check "... and lets them in" load 0 1
 	finds "nothing is found" "" --interval 3
 	nft flush ruleset
+}
+
+# dropped ADDRESS: whom the firewall does not let in. ab would wait for its first connection.
+dropped() {
+	remote "lab-client ${client_on[0]} /usr/bin/python3 -c 'import socket, time
+s = [socket.socket(socket.AF_INET6 if \":\" in \"$1\" else socket.AF_INET) for _ in range(60)]
+for x in s: x.setblocking(False); x.connect_ex((\"$1\", 80))
+time.sleep(4)' > /dev/null 2>&1 &"
+	diagnose --interval 2
+	found | grep -q '^silent'
+}
+
+# The same in tables of IPv6, where no rule of IPv4 is.
+firewall6() {
+	local k
+	ipv6_up
+	load 0 1
+	finds "nothing with an address of IPv6" "" --interval 3
+	nft 'table inet forward { chain forward { type filter hook forward priority filter; ct state established accept; }; }'
+	nft 'table ip6 filter { chain INPUT { type filter hook input priority filter; ct state established accept; }; }'
+	for ((k = 0; k < 40; k++)); do
+		echo "insert rule ip6 filter INPUT tcp dport $((9000 + k)) drop"
+	done | nft -f -
+	wait_until 30 tracked
+	same "connection tracking, and a long ruleset of IPv6" "conntrack conntrack
+firewall firewall" "$(found)"
+	says firewall '^firewall: a packet of port 8000 is compared with 41 rules of chain ip6 filter INPUT$'
+	check "... no command against tracking, since a rule of IPv6 goes by what is tracked" \
+		eval '! remedies | grep -q notrack && jq -r ".findings[].advice" "$LAB_OUT/found.json" | grep -q "^rules of chain ip6 filter INPUT go by ct state"'
+	nft delete rule ip6 filter INPUT handle "$(nft -a list chain ip6 filter INPUT | sed -n 's/.*ct state established accept # handle //p')"
+	diagnose --interval 3
+	check "... but one where none does" eval 'remedies | grep -q notrack'
+	mended "the firewall of IPv6 is mended"
+	nft flush ruleset
+
+	stop
+	nft 'table ip6 filter { chain INPUT { type filter hook input priority filter; policy drop; meta l4proto ipv6-icmp accept; tcp dport 22 accept; }; }'
+	nft 'table ip filter { chain INPUT { type filter hook input priority filter; policy drop; tcp dport 22 accept; }; }'
+	check "per-core ports that a firewall drops of IPv6" wait_until 30 dropped "$server6"
+	same "... and nothing else" "silent-service tcp [::]:80" "$(found | grep -v '^port-load')"
+	same "... the remedy is for IPv6 alone" "nft insert rule ip6 filter INPUT tcp dport '{ 8000, 8008 }' accept" "$(remedies)"
+	remedies > "$LAB_OUT/remedies"
+	check "... runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	check "... and lets them in" remote "lab-client ${client_on[0]} curl -gsSf -m 10 http://[$server6]/"
+	nft flush ruleset
+	ip address del "$server6/64" dev bond0
 }
 
 # One that never accepts, and five who ask for it.
@@ -373,6 +412,7 @@ server() {
 	healthy
 	settings
 	firewall
+	firewall6
 	overflow
 	others
 	switch
