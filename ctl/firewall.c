@@ -21,24 +21,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "firewall_set.h"
 #include "netlink.h"
 #include "tree.h"
 
 /* A dump of more flows than that tells nothing new. */
 #define CONNTRACK_ENOUGH	200000
-
-static struct nlmsghdr *request(char *buf, unsigned int subsystem, unsigned int msg)
-{
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct nfgenmsg *nfg;
-
-	nlh->nlmsg_type = (uint16_t)(subsystem << 8 | msg);
-	nlh->nlmsg_flags = NLM_F_DUMP;
-	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->nfgen_family = AF_UNSPEC;
-	nfg->version = NFNETLINK_V0;
-	return nlh;
-}
 
 /* --- nftables ------------------------------------------------------------------------ */
 
@@ -52,20 +40,10 @@ static const char *family_name(uint8_t family)
 	return NULL;		/* nowhere on the way of a flow, or not by port */
 }
 
-static const struct nlattr *find(const struct nlmsghdr *nlh, int type)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attr) == type)
-			return attr;
-	return NULL;
-}
-
 static bool chain_name(char name[FW_NAME_MAX], const struct nlmsghdr *nlh, int table_type, int chain_type)
 {
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *table = find(nlh, table_type), *chain = find(nlh, chain_type);
+	const struct nlattr *table = netlink_nf_attr(nlh, table_type), *chain = netlink_nf_attr(nlh, chain_type);
 
 	if (!family_name(nfg->nfgen_family) || !table || !chain)
 		return false;
@@ -82,7 +60,7 @@ static int chain_message(const struct nlmsghdr *nlh, void *data)
 		[NF_INET_LOCAL_OUT] = "output",
 		[NF_INET_POST_ROUTING] = NULL,
 	};
-	const struct nlattr *hook = find(nlh, NFTA_CHAIN_HOOK), *policy = find(nlh, NFTA_CHAIN_POLICY);
+	const struct nlattr *hook = netlink_nf_attr(nlh, NFTA_CHAIN_HOOK), *policy = netlink_nf_attr(nlh, NFTA_CHAIN_POLICY);
 	const struct nlattr *number = netlink_nested(hook, NFTA_HOOK_HOOKNUM);
 	struct firewall *fw = data;
 	struct fw_chain chain = { 0 };
@@ -153,6 +131,7 @@ static struct fw_chain *index_find(const struct chain_index *index, const char *
 struct rules {
 	struct chain_index index;
 	unsigned int port;
+	int err;		/* of a set that could not be read */
 };
 
 static uint32_t expr_u32(const struct nlattr *data, int type)
@@ -228,12 +207,14 @@ static void it_depends(struct fw_rule *rule)
 	memset(rule->always, 0, sizeof(rule->always));
 }
 
-/* A packet of a kind meets a condition of what is loaded, or not. */
-static void decide(struct fw_rule *rule, enum fw_packet packet, enum loaded loaded, bool met)
+/* Does a packet meet a condition of what is loaded? Not @known: it depends. */
+static void decide(struct fw_rule *rule, enum fw_packet packet, enum loaded loaded, bool known, bool met)
 {
-	rule->always[packet] &= met;
-	rule->never[packet] |= !met;
-	rule->named[packet] |= met && loaded_len(loaded) == 2;
+	unsigned int any;
+
+	rule->always[packet] &= known && met;
+	rule->never[packet] |= known && !met;
+	rule->named[packet] |= (met || !known) && loaded_len(loaded) == 2 && loaded_value(loaded, packet, 0, &any);
 }
 
 static bool compares(uint32_t op, unsigned int is, unsigned int with)
@@ -248,55 +229,134 @@ static bool compares(uint32_t op, unsigned int is, unsigned int with)
 	}
 }
 
-/* One or two bytes. */
-static unsigned int data_value(const struct nlattr *value)
+static const struct nlattr *data_value(const struct nlattr *data, int type, enum loaded loaded)
 {
-	return mnl_attr_get_payload_len(value) == 1 ? mnl_attr_get_u8(value) : ntohs(mnl_attr_get_u16(value));
+	const struct nlattr *value = netlink_nested(netlink_nested(data, type), NFTA_DATA_VALUE);
+
+	return value && mnl_attr_get_payload_len(value) == loaded_len(loaded) ? value : NULL;
 }
 
 static void compare(struct fw_rule *rule, const struct nlattr *data, enum loaded loaded, unsigned int port)
 {
-	const struct nlattr *value = netlink_nested(netlink_nested(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
+	const struct nlattr *with = data_value(data, NFTA_CMP_DATA, loaded);
 	uint32_t op = expr_u32(data, NFTA_CMP_OP);
 	enum fw_packet packet;
-	unsigned int is;
+	unsigned int is = 0;
+	bool known;
 
-	if (!value || mnl_attr_get_payload_len(value) != loaded_len(loaded))
-		loaded = SOMETHING;
 	for (packet = 0; packet < FW_PACKETS; packet++) {
-		if (loaded_value(loaded, packet, port, &is))
-			decide(rule, packet, loaded, compares(op, is, data_value(value)));
-		else
-			rule->always[packet] = false;
+		known = with && loaded_value(loaded, packet, port, &is);
+		decide(rule, packet, loaded, known, compares(op, is, fw_number_of(with)));
 	}
+}
+
+static void range(struct fw_rule *rule, const struct nlattr *data, enum loaded loaded, unsigned int port)
+{
+	const struct nlattr *from = data_value(data, NFTA_RANGE_FROM_DATA, loaded);
+	const struct nlattr *to = data_value(data, NFTA_RANGE_TO_DATA, loaded);
+	bool in = expr_u32(data, NFTA_RANGE_OP) == NFT_RANGE_EQ, known;
+	enum fw_packet packet;
+	unsigned int is = 0;
+
+	for (packet = 0; packet < FW_PACKETS; packet++) {
+		known = from && to && loaded_value(loaded, packet, port, &is);
+		decide(rule, packet, loaded, known, (is >= fw_number_of(from) && is <= fw_number_of(to)) == in);
+	}
+}
+
+/* The chain of that name in another's table. */
+static char *chain_beside(const char *chain, const char *name)
+{
+	char *text;
+
+	if (asprintf(&text, "%.*s %s", (int)(strrchr(chain, ' ') - chain), chain, name) < 0)
+		abort();
+	return text;
 }
 
 static void verdict(struct fw_rule *rule, const struct nlattr *data, const char *chain)
 {
 	const struct nlattr *value = netlink_nested(netlink_nested(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
-	const struct nlattr *target = netlink_nested(value, NFTA_VERDICT_CHAIN);
-	const char *end = strrchr(chain, ' ');
+	const char *to;
 
 	if (!value)		/* a number, for what comes after */
 		return;
-	switch ((int32_t)expr_u32(value, NFTA_VERDICT_CODE)) {
-	case NF_ACCEPT:
-		rule->verdict = FW_ACCEPT;
-		break;
-	case NF_DROP:
-		rule->verdict = FW_DROP;
-		break;
-	case NFT_RETURN:
-		rule->verdict = FW_RETURN;
-		break;
-	case NFT_JUMP:
-	case NFT_GOTO:
-		rule->verdict = (int32_t)expr_u32(value, NFTA_VERDICT_CODE) == NFT_JUMP ? FW_JUMP : FW_GOTO;
-		/* of the same table */
-		if (target && asprintf(&rule->target, "%.*s %s", (int)(end - chain), chain, mnl_attr_get_str(target)) < 0)
-			abort();
-		break;
+	rule->verdict = fw_verdict_of(value, &to);
+	rule->target = to ? chain_beside(chain, to) : NULL;
+}
+
+static struct fw_rule *add_rule(struct fw_chain *chain, const struct fw_rule *rule)
+{
+	chain->rule = realloc(chain->rule, (chain->n_rules + 1) * sizeof(*chain->rule));
+	if (!chain->rule)
+		abort();
+	chain->rule[chain->n_rules] = *rule;
+	return &chain->rule[chain->n_rules++];
+}
+
+/* What a packet finds in a set; NULL: nothing. Return: false if that depends, as on packets that add to it. */
+static bool finds(const struct fw_set *set, enum loaded loaded, enum fw_packet packet, unsigned int port,
+		  const struct fw_element **element)
+{
+	unsigned int key;
+
+	if (!set->key_len || loaded_len(loaded) != set->key_len || set->flags & (NFT_SET_EVAL | NFT_SET_TIMEOUT) ||
+	    !loaded_value(loaded, packet, port, &key))
+		return false;
+	*element = fw_set_find(set, key);
+	return !*element || !(*element)->conditional;
+}
+
+/* A verdict for each element: the rule is followed by one for each. It ends with that. */
+static void by_map(struct fw_chain *chain, const struct fw_set *map, enum loaded loaded, enum loaded part,
+		   unsigned int port)
+{
+	const struct fw_rule rule = chain->rule[chain->n_rules - 1];
+	const struct fw_element *element, *found[FW_PACKETS];
+	bool known[FW_PACKETS];
+	enum fw_packet packet;
+	struct fw_rule *each;
+
+	for (packet = 0; packet < FW_PACKETS; packet++)
+		known[packet] = finds(map, loaded, packet, port, &found[packet]);
+	for (element = map->element; element < map->element + map->n; element++) {
+		if (element->ends)
+			continue;
+		each = add_rule(chain, &rule);
+		each->more = true;
+		each->verdict = element->verdict;
+		each->target = element->to ? chain_beside(chain->name, element->to) : NULL;
+		for (packet = 0; packet < FW_PACKETS; packet++)
+			decide(each, packet, part, known[packet], known[packet] && found[packet] == element);
 	}
+}
+
+/* The latest rule of a chain looks up what is loaded; @part: the port, alone or beside something else. */
+static void lookup(struct rules *r, struct fw_chain *chain, const struct nlmsghdr *nlh, const struct nlattr *data,
+		   enum loaded loaded, enum loaded part)
+{
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const char *table = mnl_attr_get_str(netlink_nf_attr(nlh, NFTA_RULE_TABLE));
+	const struct nlattr *name = netlink_nested(data, NFTA_LOOKUP_SET);
+	const struct nlattr *to = netlink_nested(data, NFTA_LOOKUP_DREG), *flags = netlink_nested(data, NFTA_LOOKUP_FLAGS);
+	bool map = to && ntohl(mnl_attr_get_u32(to)) == NFT_REG_VERDICT, known;
+	bool inverted = flags && ntohl(mnl_attr_get_u32(flags)) & NFT_LOOKUP_F_INV;
+	struct fw_rule *rule = &chain->rule[chain->n_rules - 1];
+	const struct fw_element *element = NULL;
+	struct fw_set set = { 0 };
+	enum fw_packet packet;
+
+	/* Sets of addresses may be long. */
+	if (name && (map || loaded_len(loaded)))
+		r->err = fw_set_read(&set, nfg->nfgen_family, table, mnl_attr_get_str(name)) ?: r->err;
+	if (map)
+		by_map(chain, &set, loaded, part, r->port);
+	for (packet = 0; !map && packet < FW_PACKETS; packet++) {
+		/* What a map of another kind has goes elsewhere. */
+		known = !to && finds(&set, loaded, packet, r->port, &element);
+		decide(rule, packet, part, known, !element == inverted);
+	}
+	fw_set_free(&set);
 }
 
 /* Of what iptables-nft keeps as it was. */
@@ -307,6 +367,14 @@ static bool asks_ct(const struct nlattr *match)
 	return name && (!strncmp(mnl_attr_get_str(name), "conn", 4) || !strcmp(mnl_attr_get_str(name), "state"));
 }
 
+/* ... and does it ask for ports, be it which they may? */
+static bool asks_port(const struct nlattr *match)
+{
+	const struct nlattr *name = netlink_nested(match, NFTA_MATCH_NAME);
+
+	return name && (!strcmp(mnl_attr_get_str(name), "tcp") || !strcmp(mnl_attr_get_str(name), "multiport"));
+}
+
 static bool is_target(const struct nlattr *target, const char *name)
 {
 	const struct nlattr *attr = netlink_nested(target, NFTA_TARGET_NAME);
@@ -314,10 +382,11 @@ static bool is_target(const struct nlattr *target, const char *name)
 	return attr && !strcmp(mnl_attr_get_str(attr), name);
 }
 
-static void read_rule(struct fw_rule *rule, const struct nlattr *expressions, const char *chain, unsigned int port)
+static void read_rule(struct rules *r, struct fw_chain *chain, const struct nlmsghdr *nlh)
 {
-	const struct nlattr *expr, *name, *data;
-	enum loaded loaded = SOMETHING;
+	const struct nlattr *expressions = netlink_nf_attr(nlh, NFTA_RULE_EXPRESSIONS), *expr, *name, *data;
+	struct fw_rule *rule = add_rule(chain, &(struct fw_rule){ 0 });
+	enum loaded loaded = SOMETHING, part = SOMETHING;
 	const char *what;
 
 	memset(rule->always, true, sizeof(rule->always));
@@ -333,15 +402,24 @@ static void read_rule(struct fw_rule *rule, const struct nlattr *expressions, co
 			loaded = meta(data);
 		} else if (!strcmp(what, "payload")) {
 			loaded = payload(data);
+			part = loaded_len(loaded) == 2 ? loaded : part;
 		} else if (!strcmp(what, "cmp")) {
-			compare(rule, data, loaded, port);
+			compare(rule, data, loaded, r->port);
+		} else if (!strcmp(what, "range")) {
+			range(rule, data, loaded, r->port);
+		} else if (!strcmp(what, "lookup")) {
+			lookup(r, chain, nlh, data, loaded, part);
+			rule = &chain->rule[chain->n_rules - 1];
+			part = SOMETHING;
 		} else if (!strcmp(what, "immediate")) {
-			verdict(rule, data, chain);
+			verdict(rule, data, chain->name);
 			loaded = SOMETHING;
 		} else if (!strcmp(what, "reject") || (!strcmp(what, "target") && is_target(data, "REJECT"))) {
 			rule->verdict = FW_DROP;
 		} else {
 			rule->asks_ct |= !strcmp(what, "ct") || (!strcmp(what, "match") && asks_ct(data));
+			if (!strcmp(what, "match") && asks_port(data))
+				memset(rule->named, true, sizeof(rule->named));
 			loaded = SOMETHING;
 			it_depends(rule);
 		}
@@ -350,21 +428,15 @@ static void read_rule(struct fw_rule *rule, const struct nlattr *expressions, co
 
 static int rule_message(const struct nlmsghdr *nlh, void *data)
 {
-	const struct rules *r = data;
+	struct rules *r = data;
 	struct fw_chain *chain;
 	char name[FW_NAME_MAX];
-	struct fw_rule *rule;
 
 	if (!chain_name(name, nlh, NFTA_RULE_TABLE, NFTA_RULE_CHAIN))
 		return MNL_CB_OK;
 	chain = index_find(&r->index, name);
-	if (!chain)
-		return MNL_CB_OK;
-	chain->rule = realloc(chain->rule, (chain->n_rules + 1) * sizeof(*chain->rule));
-	if (!chain->rule)
-		abort();
-	rule = memset(&chain->rule[chain->n_rules++], 0, sizeof(*rule));
-	read_rule(rule, find(nlh, NFTA_RULE_EXPRESSIONS), chain->name, r->port);
+	if (chain)
+		read_rule(r, chain, nlh);
 	return MNL_CB_OK;
 }
 
@@ -443,7 +515,7 @@ static bool walk(struct walk *w, const struct fw_chain *chain, struct coming com
 	for (rule = chain->rule; rule < chain->rule + chain->n_rules; rule++) {
 		on.sure = coming.sure && rule->always[w->packet];
 		on.named = coming.named || rule->named[w->packet];
-		if (count) {
+		if (count && !rule->more) {
 			w->passage->compared++;
 			w->passage->goes_on |= chain != w->base;
 			w->passage->at_most |= !coming.sure;
@@ -546,13 +618,14 @@ void firewall_read(struct firewall *fw, unsigned int port)
 	fw->legacy[FW_IPV4] = tree_line(line, sizeof(line), "/proc/net/ip_tables_names") && *line;
 	fw->legacy[FW_IPV6] = tree_line(line, sizeof(line), "/proc/net/ip6_tables_names") && *line;
 	if (netlink_there("nf_tables", "nft_do_chain")) {
-		fw->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN),
+		fw->err = netlink_ask(NETLINK_NETFILTER, netlink_nf_request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, AF_UNSPEC),
 				      chain_message, fw);
 		index_init(&r.index, fw);
 		if (!fw->err)
-			fw->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE),
+			fw->err = netlink_ask(NETLINK_NETFILTER, netlink_nf_request(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE, AF_UNSPEC),
 					      rule_message, &r);
 		free(r.index.chain);
+		fw->err = fw->err ? fw->err : r.err;
 		if (!fw->err)
 			firewall_follow(fw);
 	}
@@ -637,11 +710,11 @@ static bool flows_in_proc(struct tracked *t)
 
 static int flow_message(const struct nlmsghdr *nlh, void *data)
 {
-	const struct nlattr *proto = netlink_nested(find(nlh, CTA_TUPLE_ORIG), CTA_TUPLE_PROTO);
+	const struct nlattr *proto = netlink_nested(netlink_nf_attr(nlh, CTA_TUPLE_ORIG), CTA_TUPLE_PROTO);
 	const struct nlattr *number = netlink_nested(proto, CTA_PROTO_NUM);
 	const struct nlattr *port = netlink_nested(proto, CTA_PROTO_DST_PORT);
-	const struct nlattr *timeout = find(nlh, CTA_TIMEOUT);
-	const struct nlattr *state = netlink_nested(netlink_nested(find(nlh, CTA_PROTOINFO), CTA_PROTOINFO_TCP),
+	const struct nlattr *timeout = netlink_nf_attr(nlh, CTA_TIMEOUT);
+	const struct nlattr *state = netlink_nested(netlink_nested(netlink_nf_attr(nlh, CTA_PROTOINFO), CTA_PROTOINFO_TCP),
 						    CTA_PROTOINFO_TCP_STATE);
 	struct tracked *t = data;
 
@@ -671,7 +744,7 @@ void conntrack_read(struct conntrack *ct, const bool *ports, double seconds)
 	if (flows_in_proc(&t))
 		return;
 	if (netlink_there("nf_conntrack_netlink", "ctnetlink_dump_table"))
-		ct->err = netlink_ask(NETLINK_NETFILTER, request(buf, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET),
+		ct->err = netlink_ask(NETLINK_NETFILTER, netlink_nf_request(buf, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, AF_UNSPEC),
 				      flow_message, &t);
 	else
 		ct->err = ENOENT;

@@ -23,6 +23,7 @@ enum fw_packet { FW_TO, FW_FROM, FW_TO6, FW_FROM6, FW_PACKETS };
 enum fw_verdict { FW_NEXT, FW_ACCEPT, FW_DROP, FW_RETURN, FW_JUMP, FW_GOTO };
 
 struct fw_rule {
+	bool more;		/* no rule of its own: another verdict of the map of the one before */
 	enum fw_verdict verdict;
 	char *target;		/* of a jump or goto, as chains are named; else NULL */
 	/* Does each such packet, or none, meet its conditions? Neither: it depends. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -48,6 +49,29 @@ const struct nlattr *netlink_nested(const struct nlattr *nest, int type)
 		mnl_attr_for_each_nested(attr, nest)
 			if (mnl_attr_get_type(attr) == type)
 				return attr;
+	return NULL;
+}
+
+struct nlmsghdr *netlink_nf_request(char *buf, unsigned int subsystem, unsigned int msg, uint8_t family)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *nfg;
+
+	nlh->nlmsg_type = (uint16_t)(subsystem << 8 | msg);
+	nlh->nlmsg_flags = NLM_F_DUMP;
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = family;
+	nfg->version = NFNETLINK_V0;
+	return nlh;
+}
+
+const struct nlattr *netlink_nf_attr(const struct nlmsghdr *nlh, int type)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(attr) == type)
+			return attr;
 	return NULL;
 }
 

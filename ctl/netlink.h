@@ -21,6 +21,12 @@
  */
 int netlink_ask(int protocol, struct nlmsghdr *request, mnl_cb_t fn, void *data);
 
+/* A dump of a netfilter subsystem, for netlink_ask(); without NLM_F_DUMP among its flags one object that is named. */
+struct nlmsghdr *netlink_nf_request(char *buf, unsigned int subsystem, unsigned int msg, uint8_t family);
+
+/* An attribute of a netfilter message, or NULL. */
+const struct nlattr *netlink_nf_attr(const struct nlmsghdr *nlh, int type);
+
 /* Is a subsystem in the kernel, as a module or built in, with this symbol? Asking it would load it. */
 bool netlink_there(const char *module, const char *symbol);
 

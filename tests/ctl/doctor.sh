@@ -258,6 +258,78 @@ firewall firewall" "$(found)"
 	ip address del "$server6/64" dev bond0
 }
 
+# ruleset POLICY RULE [DECLARATION]: with 40 that no packet of the service meets behind it
+ruleset() {
+	local k
+	nft flush ruleset
+	{
+		echo "table inet filter { ${3:-}"
+		echo "	chain input { type filter hook input priority filter; policy $1; $2"
+		for ((k = 0; k < 40; k++)); do
+			echo "		tcp dport $((9000 + k)) drop"
+		done
+		printf '	}\n}\n'
+	} | nft -f -
+}
+
+# decides RULE [DECLARATION]: it is known what becomes of all of the service's packets
+decides() {
+	ruleset accept "$@"
+	finds "decided: $*" ""
+}
+
+# passes WANT RULE [DECLARATION]: ... of not all: WANT is the number of rules
+passes() {
+	local want=$1
+	shift
+	ruleset accept "$@"
+	finds "not decided: $*" "firewall firewall"
+	says firewall "^firewall: a packet of port 8000 is compared with $want rules of chain inet filter input"
+}
+
+# What rules look up: in sets, and in maps that have verdicts.
+sets() {
+	local rule web='chain web { accept; }' states='chain states { ct state established,new accept; }'
+	decides 'tcp dport { 22, 8000 } accept'
+	passes 41 'tcp dport { 22, 80 } accept'
+	decides 'tcp dport != { 22, 80 } accept'
+	decides 'tcp dport { 22, 7000-7999, 8000-65535 } accept'
+	passes 41 'tcp dport { 22, 7000-7999, 8001-65535 } accept'
+	decides 'tcp dport 8000-8100 accept'
+	decides 'tcp dport != 8001-8100 accept'
+	decides 'meta l4proto { tcp, udp } th dport 8000 accept'
+	decides 'tcp dport @services accept' 'set services { type inet_service; counter; elements = { 22, 8000 }; }'
+	decides 'tcp dport vmap { 22 : drop, 8000-8100 : jump web }' "$web"
+	decides 'tcp dport vmap { 22 : drop, * : jump web }' "$web"
+	passes 41 'tcp dport vmap { 22 : drop, 8001-8100 : jump web }' "$web"
+	decides 'tcp dport vmap @services' "map services { type inet_service : verdict; elements = { 8000 : goto web }; }; $web"
+	passes 'up to 42' 'ip saddr vmap { 192.0.2.1 : jump web, 192.0.2.2 : drop }' "$web"
+
+	# What it takes more than the port to know.
+	for rule in 'tcp dport { 8000 } ip saddr @some accept' 'ip saddr . tcp dport { 192.0.2.1 . 8000 } accept' \
+		'tcp dport @now accept' 'ip saddr . tcp dport vmap { 192.0.2.1 . 8000 : accept }'; do
+		ruleset drop "$rule" 'set some { type ipv4_addr; }; set now { type inet_service; flags timeout; elements = { 8000 timeout 1h }; }'
+		diagnose
+		same "nothing is let in for all that is not: $rule" "null not all of them are let in, as far as the rules tell" \
+			"$(jq -r '.findings[] | select(.check == "firewall") | "\(.command) \(.advice)"' "$LAB_OUT/found.json" | sed 's/:.*//')"
+	done
+
+	# From here on packets of the service come.
+	ruleset accept 'tcp dport vmap { 22 : accept, 8000-8008 : drop }'
+	check "per-core ports that a map drops" wait_until 30 dropped "$LAB_SERVER"
+	same "... the remedy is for its chain" "nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept" "$(remedies)"
+	remedies > "$LAB_OUT/remedies"
+	check "... runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	check "... and lets them in" load 0 1
+	nft flush ruleset
+	nft "table inet filter { $states; chain input { type filter hook input priority filter; iifname vmap { \"bond0\" : jump states }; }; }"
+	wait_until 30 tracked
+	same "no command against tracking, since a chain goes by it that a map leads to" "conntrack null" \
+		"$(jq -r '.findings[] | "\(.check) \(.command)"' "$LAB_OUT/found.json")"
+	nft flush ruleset
+	stop
+}
+
 # One that never accepts, and five who ask for it.
 overflow() {
 	python3 - <<-'END' &
@@ -413,6 +485,7 @@ server() {
 	settings
 	firewall
 	firewall6
+	sets
 	overflow
 	others
 	switch
