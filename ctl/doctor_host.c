@@ -62,15 +62,29 @@ static const struct fw_chain *asks_ct(const struct doctor *d)
 	return NULL;
 }
 
+/* A base chain that rewrites what comes to the service, or may; NULL: there is none that can be seen. */
+static const struct fw_chain *rewrites(const struct doctor *d)
+{
+	const struct fw_chain *chain;
+
+	for (chain = d->fw.chain; chain < d->fw.chain + d->fw.n; chain++)
+		if (chain->passage[FW_IPV4].rewrites || chain->passage[FW_IPV6].rewrites)
+			return chain;
+	return NULL;
+}
+
 /* What is not tracked is in no state: where rules accept by one, notrack cuts the service off. */
 static void mend_conntrack(struct doctor *d)
 {
 	char *ports = doctor_ports(d, true, ", ");
-	const struct fw_chain *chain = asks_ct(d);
+	const struct fw_chain *chain = asks_ct(d), *rewriting = rewrites(d);
 
 	if (chain) {
 		advise(&d->found, "rules of chain %s go by ct state, which packets that are not tracked have none of: accept ports %s there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack",
 		       chain->name, ports);
+	} else if (rewriting) {
+		advise(&d->found, "rules of chain %s may rewrite what comes to port %u, for which it has to be tracked: only if they do not may notrack (at priority raw, in prerouting and output) take ports %s from conntrack",
+		       rewriting->name, d->fw.port, ports);
 	} else if (!d->fw.known || d->fw.legacy[FW_IPV4] || d->fw.legacy[FW_IPV6]) {
 		advise(&d->found, "notrack (at priority raw, in prerouting and output) takes ports %s from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen",
 		       ports);
@@ -139,6 +153,7 @@ static bool passage_of(const struct doctor *d, const struct fw_chain *chain, str
 		}
 		most->at_most |= p->at_most || p->compared != most->compared;
 		most->goes_on |= p->goes_on;
+		most->rewrites |= p->rewrites;
 		most->compared = p->compared > most->compared ? p->compared : most->compared;
 		most->fate = p->fate > most->fate ? p->fate : most->fate;
 	}
@@ -164,6 +179,11 @@ void check_firewall(struct doctor *d)
 			continue;
 		found(&d->found, "firewall", "a packet of port %u is compared with %s%zu rules of chain %s%s", d->fw.port,
 		      p.at_most ? "up to " : "", p.compared, chain->name, p.goes_on ? " and those that it goes on to" : "");
+		if (p.rewrites) {
+			advise(&d->found, "some of them may rewrite it, unless one before accepts it: put first, in chain %s, those that are for the service",
+			       chain->name);
+			continue;
+		}
 		if (p.fate != FW_OPEN) {
 			advise(&d->found, "not all of them are let in, as far as the rules tell: put first, in chain %s, what lets in those that are",
 			       chain->name);

@@ -420,6 +420,39 @@ static void silent_open(struct doctor *d, int when)
 	firewall_follow(&d->fw);
 }
 
+/* As one that hands some clients on to elsewhere. */
+static void rewritten(struct doctor *d, bool served)
+{
+	struct fw_rule *rule;
+
+	chain(d, "ip nat PREROUTING", "prerouting", false, 0);
+	rule = rules(d, "ip nat PREROUTING", 1, false, FW_NEXT, NULL);
+	rule->rewrites = true;
+	rule->never[FW_TO] = !served;
+	firewall_follow(&d->fw);
+}
+
+static void may_be_rewritten(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		rewritten(d, true);
+}
+
+static void others_rewritten(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		rewritten(d, false);
+}
+
+static void many_rewrite(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	rewritten(d, true);
+	rules(d, "ip nat PREROUTING", 40, false, FW_NEXT, NULL);
+	firewall_follow(&d->fw);
+}
+
 static void legacy(struct doctor *d, int when)
 {
 	if (when == BEFORE_CHECKING)
@@ -672,6 +705,7 @@ static void ephemeral(struct doctor *d, int when)
 	"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n" \
 	"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" }
 #define TRACKS "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | "
+#define NOTRACK "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | no rule goes by ct state now; one that does would no longer match these ports"
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
 #define EMPTY(bond)							\
 	{ "/sys/class/net/" bond "/bonding/mode", "balance-rr 0\n" },	\
@@ -943,13 +977,19 @@ static const struct fault faults[] = {
 	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | ethtool -X eth0 equal 3 | -" },
 	{ "conntrack", "connection tracking",
 	  .file = { TRACKED },
-	  .expected = TRACKS "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | no rule goes by ct state now; one that does would no longer match these ports" },
+	  .expected = TRACKS NOTRACK },
 	{ "conntrack", "... that rules go by, in a chain that is jumped to", .tweak = by_state,
 	  .file = { TRACKED },
 	  .expected = TRACKS "- | rules of chain inet filter input go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
 	{ "conntrack", "... of IPv6, since notrack is for both", .tweak = by_state_ipv6,
 	  .file = { TRACKED },
 	  .expected = TRACKS "- | rules of chain ip6 filter INPUT go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
+	{ "conntrack", "... that the service may be rewritten by", .tweak = may_be_rewritten,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | rules of chain ip nat PREROUTING may rewrite what comes to port 8000, for which it has to be tracked: only if they do not may notrack (at priority raw, in prerouting and output) take ports 80, 8000, 8008 from conntrack" },
+	{ "conntrack", "... that another service is rewritten by", .tweak = others_rewritten,
+	  .file = { TRACKED },
+	  .expected = TRACKS NOTRACK },
 	{ "conntrack", "... that rules of iptables-legacy may go by", .tweak = legacy,
 	  .file = { TRACKED },
 	  .expected = TRACKS "- | notrack (at priority raw, in prerouting and output) takes ports 80, 8000, 8008 from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen",
@@ -972,6 +1012,8 @@ static const struct fault faults[] = {
 	  .expected = "firewall: a packet of port 8000 is compared with 45 rules of chain ip filter INPUT and those that it goes on to | nft insert rule ip filter INPUT tcp dport 8000 accept && nft insert rule ip filter INPUT tcp dport 8008 accept | -" },
 	{ "firewall", "... that firewalld has", .tweak = as_firewalld,
 	  .expected = "firewall: a packet of port 8000 is compared with up to 43 rules of chain inet firewalld filter_INPUT and those that it goes on to | nft insert rule inet firewalld filter_INPUT tcp dport 8000 accept && nft insert rule inet firewalld filter_INPUT tcp dport 8008 accept | -" },
+	{ "firewall", "... that may rewrite packets", .tweak = many_rewrite,
+	  .expected = "firewall: a packet of port 8000 is compared with 41 rules of chain ip nat PREROUTING | - | some of them may rewrite it, unless one before accepts it: put first, in chain ip nat PREROUTING, those that are for the service" },
 	{ "firewall", "... that keeps some out", .tweak = some_let_in,
 	  .expected = "firewall: a packet of port 8000 is compared with 43 rules of chain inet filter input and those that it goes on to | - | not all of them are let in, as far as the rules tell: put first, in chain inet filter input, what lets in those that are" },
 	{ "firewall", "a long ruleset of IPv6", .tweak = both_many_rules_ipv6,

@@ -382,6 +382,17 @@ static bool is_target(const struct nlattr *target, const char *name)
 	return attr && !strcmp(mnl_attr_get_str(attr), name);
 }
 
+static bool rewrites(const char *what, const struct nlattr *data)
+{
+	static const char *const targets[] = { "DNAT", "REDIRECT", "SNAT", "MASQUERADE", "NETMAP" };
+	size_t i;
+
+	for (i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+		if (!strcmp(what, "target") && is_target(data, targets[i]))
+			return true;
+	return !strcmp(what, "nat") || !strcmp(what, "redir") || !strcmp(what, "masq");
+}
+
 static void read_rule(struct rules *r, struct fw_chain *chain, const struct nlmsghdr *nlh)
 {
 	const struct nlattr *expressions = netlink_nf_attr(nlh, NFTA_RULE_EXPRESSIONS), *expr, *name, *data;
@@ -418,6 +429,7 @@ static void read_rule(struct rules *r, struct fw_chain *chain, const struct nlms
 			rule->verdict = FW_DROP;
 		} else {
 			rule->asks_ct |= !strcmp(what, "ct") || (!strcmp(what, "match") && asks_ct(data));
+			rule->rewrites |= rewrites(what, data);
 			if (!strcmp(what, "match") && asks_port(data))
 				memset(rule->named, true, sizeof(rule->named));
 			loaded = SOMETHING;
@@ -522,6 +534,8 @@ static bool walk(struct walk *w, const struct fw_chain *chain, struct coming com
 		}
 		if (rule->never[w->packet])
 			continue;
+		/* What answers is no new connection. */
+		w->passage->rewrites |= rule->rewrites && (w->packet == FW_TO || w->packet == FW_TO6);
 		if (go_on(w, rule, on))
 			return true;
 		if (rule->verdict == FW_ACCEPT || rule->verdict == FW_DROP) {

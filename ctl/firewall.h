@@ -30,6 +30,7 @@ struct fw_rule {
 	bool always[FW_PACKETS], never[FW_PACKETS];
 	bool named[FW_PACKETS];	/* one of them is that it has the service's port */
 	bool asks_ct;		/* what connection tracking knows */
+	bool rewrites;		/* addresses or ports, by connection tracking */
 };
 
 /*
@@ -45,6 +46,7 @@ struct fw_passage {
 	size_t compared;
 	bool goes_on;		/* some of them in other chains */
 	bool at_most;		/* ... that not every packet goes to */
+	bool rewrites;		/* some of them, and may the service's new connections */
 	enum fw_fate fate;
 };
 
