@@ -404,7 +404,6 @@ static void print(const struct doctor *d)
 static int doctor_run(char **operands)
 {
 	struct doctor *d = calloc(1, sizeof(*d));
-	unsigned int seen_port;
 	int status;
 
 	(void)operands;
@@ -420,10 +419,7 @@ static int doctor_run(char **operands)
 	steered_by_bpf(d);
 	d->port = d->m.n_steered ? 0 : port;
 	doctor_read(d);
-	seen_port = d->port;
-	if (!seen_port && d->m.n_steered)
-		seen_port = strcmp(d->m.steered[0].listen, "nat") ? d->m.steered[0].port : d->m.steered[0].base_port;
-	firewall_read(&d->fw, seen_port);
+	firewall_read(&d->fw, doctor_firewall_port(d));
 	d->irqbalance = irqbalance_leaves(&d->left_alone);
 	doctor_examine(d);
 	print(d);

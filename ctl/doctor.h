@@ -54,6 +54,12 @@ void doctor_free(struct doctor *d);
 /* Ports that servers are to listen on, as "80" or "8000, 8008", to free(). */
 char *doctor_ports(const struct doctor *d, bool public_ones, const char *between);
 
+/* Has the service, or who listens, packets of a family on its way? */
+bool doctor_serves(const struct doctor *d, enum fw_family family);
+
+/* The port by which firewall rules are gone through: one that gives no answer, if there is one; 0: none. */
+unsigned int doctor_firewall_port(const struct doctor *d);
+
 /* Does the table of setup-flowpar.sh --listen nft bring flows to the cores' ports? */
 bool doctor_by_nft(const struct doctor *d);
 

@@ -62,16 +62,30 @@ static const struct fw_chain *asks_ct(const struct doctor *d)
 	return NULL;
 }
 
+/* A base chain that rewrites what comes to the service, or may; NULL: there is none that can be seen. */
+static const struct fw_chain *rewrites(const struct doctor *d)
+{
+	const struct fw_chain *chain;
+
+	for (chain = d->fw.chain; chain < d->fw.chain + d->fw.n; chain++)
+		if (chain->passage[FW_IPV4].rewrites || chain->passage[FW_IPV6].rewrites)
+			return chain;
+	return NULL;
+}
+
 /* What is not tracked is in no state: where rules accept by one, notrack cuts the service off. */
 static void mend_conntrack(struct doctor *d)
 {
 	char *ports = doctor_ports(d, true, ", ");
-	const struct fw_chain *chain = asks_ct(d);
+	const struct fw_chain *chain = asks_ct(d), *rewriting = rewrites(d);
 
 	if (chain) {
 		advise(&d->found, "rules of chain %s go by ct state, which packets that are not tracked have none of: accept ports %s there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack",
 		       chain->name, ports);
-	} else if (!d->fw.known || d->fw.legacy) {
+	} else if (rewriting) {
+		advise(&d->found, "rules of chain %s may rewrite what comes to port %u, for which it has to be tracked: only if they do not may notrack (at priority raw, in prerouting and output) take ports %s from conntrack",
+		       rewriting->name, d->fw.port, ports);
+	} else if (!d->fw.known || d->fw.legacy[FW_IPV4] || d->fw.legacy[FW_IPV6]) {
 		advise(&d->found, "notrack (at priority raw, in prerouting and output) takes ports %s from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen",
 		       ports);
 	} else {
@@ -121,23 +135,60 @@ static char *accept_first(const struct doctor *d, const struct fw_chain *chain)
 	return command;
 }
 
+/* Of what the families that are served have of a chain, the longest; false: none goes through it. */
+static bool passage_of(const struct doctor *d, const struct fw_chain *chain, struct fw_passage *most)
+{
+	const struct fw_passage *p;
+	enum fw_family family;
+	bool any = false;
+
+	for (family = 0; family < FW_FAMILIES; family++) {
+		p = &chain->passage[family];
+		if (!p->compared || !doctor_serves(d, family))
+			continue;
+		if (!any) {
+			*most = *p;
+			any = true;
+			continue;
+		}
+		most->at_most |= p->at_most || p->compared != most->compared;
+		most->goes_on |= p->goes_on;
+		most->rewrites |= p->rewrites;
+		most->compared = p->compared > most->compared ? p->compared : most->compared;
+		most->fate = p->fate > most->fate ? p->fate : most->fate;
+	}
+	return any;
+}
+
 void check_firewall(struct doctor *d)
 {
 	const struct fw_chain *chain;
+	struct fw_passage p;
 	char *command;
 
 	if (!d->fw.known)
 		unseen(&d->found, "firewall", "%s", d->fw.err == EPERM ? "only root may read it" : strerror(d->fw.err));
 	if (d->fw.odd)
 		unseen(&d->found, "firewall", "%u chains with names that fit in no command", d->fw.odd);
-	if (d->fw.legacy)
+	if (d->fw.legacy[FW_IPV4])
 		unseen(&d->found, "firewall", "it has tables of iptables-legacy; iptables-legacy-save shows them");
+	if (d->fw.legacy[FW_IPV6])
+		unseen(&d->found, "firewall", "it has tables of ip6tables-legacy; ip6tables-legacy-save shows them");
 	for (chain = d->fw.chain; d->fw.port && chain < d->fw.chain + d->fw.n; chain++) {
-		if (chain->compared < MANY_RULES)
+		if (!passage_of(d, chain, &p) || p.compared < MANY_RULES)
 			continue;
 		found(&d->found, "firewall", "a packet of port %u is compared with %s%zu rules of chain %s%s", d->fw.port,
-		      chain->at_most ? "up to " : "", chain->compared, chain->name,
-		      chain->goes_on ? " and those that it goes on to" : "");
+		      p.at_most ? "up to " : "", p.compared, chain->name, p.goes_on ? " and those that it goes on to" : "");
+		if (p.rewrites) {
+			advise(&d->found, "some of them may rewrite it, unless one before accepts it: put first, in chain %s, those that are for the service",
+			       chain->name);
+			continue;
+		}
+		if (p.fate != FW_OPEN) {
+			advise(&d->found, "not all of them are let in, as far as the rules tell: put first, in chain %s, what lets in those that are",
+			       chain->name);
+			continue;
+		}
 		command = accept_first(d, chain);
 		mend(&d->found, "%s", command);
 		free(command);

@@ -4,6 +4,7 @@
  */
 #include "doctor.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,83 +36,23 @@ static bool listened(const struct doctor *d, unsigned int port, int family)
 	return false;
 }
 
+/* Is it only assumed that a port is listened on by IPv4? */
+static bool assumed(const struct doctor *d, unsigned int port)
+{
+	const struct listening *l;
+	bool any = false;
+
+	for (l = d->servers.listening; l < d->servers.listening + d->servers.n_listening; l++) {
+		if (l->port != port || !l->ipv4)
+			continue;
+		if (!l->assumed)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 /* --- steered services --------------------------------------------------------------------- */
-
-/* What would let the ports through chains that drop what no rule accepts; "" if none does. */
-static char *let_in(const struct doctor *d)
-{
-	char *ports = doctor_ports(d, false, ", "), *command = NULL;
-	const struct fw_chain *chain;
-	size_t len, i;
-	FILE *f = open_memstream(&command, &len);
-
-	if (!f)
-		abort();
-	for (i = 0; i < d->fw.n; i++) {
-		chain = &d->fw.chain[i];
-		if (chain->drops && !chain->accepted)
-			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name,
-				strcmp(chain->hook, "output") ? "dport" : "sport", ports);
-	}
-	if (fclose(f))
-		abort();
-	free(ports);
-	return command;
-}
-
-void check_silent(struct doctor *d)
-{
-	const struct steered *s;
-	char *command;
-	size_t rank;
-
-	for_each_steered(s, d)
-		for (rank = 0; s->in && rank < s->cpus.n; rank++) {
-			unsigned int port = s->base_port + (unsigned int)rank * s->stride;
-
-			if (s->in[rank] < ENOUGH_PACKETS || s->out[rank] || !listened(d, port, s->family))
-				continue;
-			found(&d->found, s->name, "CPU %u's port %u was given %" PRIu64 " packets in %.1f s, and none came back",
-			      s->cpus.cpu[rank], port, s->in[rank], machine_seconds(&d->m));
-			command = let_in(d);
-			if (*command)
-				mend(&d->found, "%s", command);
-			else
-				advise(&d->found, "what drops them? Rules see the per-core port: nft list ruleset");
-			free(command);
-			break;	/* of a service's ports one says it all */
-		}
-}
-
-/* Are there an IPv6 service and the same for IPv4, as setup-flowpar.sh adds them? */
-static bool has_twin(const struct doctor *d, const struct steered *s)
-{
-	const struct steered *other;
-
-	for_each_steered(other, d)
-		if (s->family == AF_INET6 && other->family == AF_INET && other->port == s->port &&
-		    other->base_port == s->base_port && other->stride == s->stride)
-			return true;
-	return false;
-}
-
-/*
- * The cores of a service that have nobody who listens: those that have not even for IPv4,
- * where that is served beside it, or (@ipv4_only) those that have.
- */
-static void not_listened(const struct doctor *d, const struct steered *s, bool ipv4_only, struct cpulist *missing)
-{
-	bool twin = has_twin(d, s);
-	unsigned int port;
-	size_t rank;
-
-	missing->n = 0;
-	for (rank = 0; rank < s->cpus.n; rank++) {
-		port = s->base_port + (unsigned int)rank * s->stride;
-		if (!listened(d, port, s->family) && (twin && listened(d, port, AF_INET)) == ipv4_only)
-			cpulist_add(missing, s->cpus.cpu[rank]);
-	}
-}
 
 /* Can anybody from elsewhere come by IPv6? Not to addresses of a link or of the host alone. */
 static bool has_ipv6(void)
@@ -128,25 +69,172 @@ static bool has_ipv6(void)
 	return has;
 }
 
+bool doctor_serves(const struct doctor *d, enum fw_family family)
+{
+	int wanted = family == FW_IPV4 ? AF_INET : AF_INET6;
+	const struct steered *s;
+
+	if (family == FW_IPV6 && !has_ipv6())
+		return false;
+	for_each_steered(s, d)
+		if (s->family == wanted || s->family == AF_UNSPEC)
+			return true;
+	return !d->m.n_steered && listened(d, d->port, wanted);
+}
+
+/* A core whose server is given packets and does not answer; false: there is none. */
+static bool silent(const struct doctor *d, const struct steered *s, size_t *rank, unsigned int *port)
+{
+	for (*rank = 0; s->in && *rank < s->cpus.n; ++*rank) {
+		*port = s->base_port + (unsigned int)*rank * s->stride;
+		if (s->in[*rank] >= ENOUGH_PACKETS && !s->out[*rank] && listened(d, *port, s->family))
+			return true;
+	}
+	return false;
+}
+
+unsigned int doctor_firewall_port(const struct doctor *d)
+{
+	const struct steered *s;
+	unsigned int port;
+	size_t rank;
+
+	for_each_steered(s, d)
+		if (silent(d, s, &rank, &port))
+			return port;
+	s = d->m.steered;
+	if (d->port || !d->m.n_steered)
+		return d->port;
+	return strcmp(s->listen, "nat") ? s->port : s->base_port;
+}
+
+/* What lets the ports through chains that keep out all packets of the family; "" if there are none. */
+static char *let_in(const struct doctor *d, enum fw_family family)
+{
+	char *ports = doctor_ports(d, false, ", "), *command = NULL;
+	const struct fw_chain *chain;
+	size_t len, i;
+	FILE *f = open_memstream(&command, &len);
+
+	if (!f)
+		abort();
+	for (i = 0; i < d->fw.n; i++) {
+		chain = &d->fw.chain[i];
+		if (chain->passage[family].fate == FW_CLOSED)
+			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name,
+				strcmp(chain->hook, "output") ? "dport" : "sport", ports);
+	}
+	if (fclose(f))
+		abort();
+	free(ports);
+	return command;
+}
+
+/* A chain that lets some in by more than the port; NULL: there is none. */
+static const struct fw_chain *undecided(const struct doctor *d, enum fw_family family)
+{
+	const struct fw_chain *chain;
+
+	for (chain = d->fw.chain; chain < d->fw.chain + d->fw.n; chain++)
+		if (chain->passage[family].fate == FW_UNDECIDED)
+			return chain;
+	return NULL;
+}
+
+void check_silent(struct doctor *d)
+{
+	const struct fw_chain *chain;
+	const struct steered *s;
+	enum fw_family family;
+	unsigned int port;
+	char *command;
+	size_t rank;
+
+	for_each_steered(s, d) {
+		/* Of a service's ports one says it all. */
+		if (!silent(d, s, &rank, &port))
+			continue;
+		found(&d->found, s->name, "CPU %u's port %u was given %" PRIu64 " packets in %.1f s, and none came back",
+		      s->cpus.cpu[rank], port, s->in[rank], machine_seconds(&d->m));
+		family = s->family == AF_INET6 ? FW_IPV6 : FW_IPV4;
+		chain = undecided(d, family);
+		command = let_in(d, family);
+		if (port == d->fw.port && *command)
+			mend(&d->found, "%s", command);
+		if (port == d->fw.port && chain)
+			advise(&d->found, "chain %s lets port %u in or keeps it out by more than its number: does it let these clients in? nft list ruleset",
+			       chain->name, port);
+		else if (port != d->fw.port || !*command)
+			advise(&d->found, "what drops them? Rules see the per-core port: nft list ruleset");
+		free(command);
+	}
+}
+
+/* Are there an IPv6 service and the same for IPv4, as setup-flowpar.sh adds them? */
+static bool has_twin(const struct doctor *d, const struct steered *s)
+{
+	const struct steered *other;
+
+	for_each_steered(other, d)
+		if (s->family == AF_INET6 && other->family == AF_INET && other->port == s->port &&
+		    other->base_port == s->base_port && other->stride == s->stride)
+			return true;
+	return false;
+}
+
+/* The cores of a service that nobody listens for, or (@other) who listens by the other family only. */
+static void not_listened(const struct doctor *d, const struct steered *s, bool other, struct cpulist *missing)
+{
+	unsigned int port;
+	size_t rank;
+
+	missing->n = 0;
+	for (rank = 0; rank < s->cpus.n; rank++) {
+		port = s->base_port + (unsigned int)rank * s->stride;
+		if (!listened(d, port, s->family) && listened(d, port, AF_UNSPEC) == other)
+			cpulist_add(missing, s->cpus.cpu[rank]);
+	}
+}
+
+static void other_family(struct doctor *d, const struct steered *s)
+{
+	bool ipv6 = s->family == AF_INET6;
+	struct cpulist missing;
+	char *cpus;
+
+	not_listened(d, s, true, &missing);
+	if (!missing.n)
+		return;
+	cpus = cpulist_format(&missing);
+	found(&d->found, s->name, "who listens for %zu of %zu cores (CPU %s, from port %u on) does so for IPv%d only: IPv%d is refused there",
+	      missing.n, s->cpus.n, cpus, steered_port(s, missing.cpu[0]), ipv6 ? 4 : 6, ipv6 ? 6 : 4);
+	advise(&d->found, "let the server listen on %s too, at the same ports", ipv6 ? "[::]" : "0.0.0.0");
+	free(cpus);
+}
+
 /* Whoever comes by IPv4, most clients, is served. */
 void check_ipv4_only(struct doctor *d)
 {
 	const struct steered *s;
-	struct cpulist missing;
-	char *cpus;
 
 	if (!has_ipv6())
 		return;
-	for_each_steered(s, d) {
-		not_listened(d, s, true, &missing);
-		if (!missing.n)
-			continue;
-		cpus = cpulist_format(&missing);
-		found(&d->found, s->name, "who listens for %zu of %zu cores (CPU %s, from port %u on) does so for IPv4 only: IPv6 is refused there",
-		      missing.n, s->cpus.n, cpus, steered_port(s, missing.cpu[0]));
-		advise(&d->found, "let the server listen on [::] too, at the same ports");
-		free(cpus);
-	}
+	for_each_steered(s, d)
+		if (has_twin(d, s))
+			other_family(d, s);
+}
+
+/* Said where it decides whether a service is served. */
+static void say_assumed(struct doctor *d, const struct steered *s)
+{
+	size_t rank;
+
+	for (rank = 0; s->family == AF_INET && rank < s->cpus.n; rank++)
+		if (assumed(d, s->base_port + (unsigned int)rank * s->stride)) {
+			unseen(&d->found, s->name, "whether who listens on [::] serves IPv4 too: %s", d->servers.err == ENOENT ?
+			       "only module tcp_diag could tell" : strerror(d->servers.err));
+			return;
+		}
 }
 
 void check_no_listener(struct doctor *d)
@@ -156,6 +244,9 @@ void check_no_listener(struct doctor *d)
 	char *cpus;
 
 	for_each_steered(s, d) {
+		say_assumed(d, s);
+		if (!has_twin(d, s))
+			other_family(d, s);
 		not_listened(d, s, false, &missing);
 		if (!missing.n)
 			continue;
@@ -224,20 +315,50 @@ void check_somaxconn(struct doctor *d)
 
 /* --- where they run --------------------------------------------------------------------------- */
 
-/* The CPU whose port it is; false: a port of no core's. */
+/* The CPU of a service whose port it is; false: a port of no core's. */
+static bool core_in(const struct steered *s, unsigned int port, unsigned int *cpu)
+{
+	unsigned int offset = port - s->base_port;
+
+	if (port < s->base_port || offset / s->stride >= s->cpus.n || offset % s->stride >= s->per_core)
+		return false;
+	*cpu = s->cpus.cpu[offset / s->stride];
+	return true;
+}
+
 static bool core_of(const struct doctor *d, unsigned int port, unsigned int *cpu)
 {
 	const struct steered *s;
-	unsigned int offset;
 
-	for_each_steered(s, d) {
-		offset = port - s->base_port;
-		if (port < s->base_port || offset / s->stride >= s->cpus.n || offset % s->stride >= s->per_core)
-			continue;
-		*cpu = s->cpus.cpu[offset / s->stride];
-		return true;
-	}
+	for_each_steered(s, d)
+		if (core_in(s, port, cpu))
+			return true;
 	return false;
+}
+
+/* Not so at a core's port who listens by another family than the service, nor who starts others. */
+static bool has_flows(const struct doctor *d, const struct server *server)
+{
+	const struct steered *s;
+	bool others = false;
+	unsigned int cpu;
+
+	if (server->master)
+		return false;
+	for_each_steered(s, d) {
+		if (!core_in(s, server->port, &cpu))
+			continue;
+		if (s->family == AF_UNSPEC || (s->family == AF_INET ? server->ipv4 : server->ipv6))
+			return true;
+		others = true;
+	}
+	return !others;
+}
+
+/* ... on several CPUs */
+static bool roams(const struct doctor *d, const struct server *s)
+{
+	return s->allowed.n > 1 && has_flows(d, s);
 }
 
 void check_server_core(struct doctor *d)
@@ -247,7 +368,7 @@ void check_server_core(struct doctor *d)
 	unsigned int cpu;
 
 	for (s = d->servers.server; s < d->servers.server + d->servers.n; s++) {
-		if (!core_of(d, s->port, &cpu) || s->allowed.n != 1 || s->allowed.cpu[0] == cpu)
+		if (!core_of(d, s->port, &cpu) || s->allowed.n != 1 || s->allowed.cpu[0] == cpu || !has_flows(d, s))
 			continue;
 		found(&d->found, port_object(s->port, object), "%s (pid %d) is pinned to CPU %u, but has CPU %u's flows",
 		      s->comm, (int)s->pid, s->allowed.cpu[0], cpu);
@@ -289,7 +410,7 @@ void check_unpinned(struct doctor *d)
 		/* One finding a port: of all its processes that are not pinned. */
 		allowed.n = processes = threads = 0;
 		for (s = d->servers.server; s < d->servers.server + d->servers.n; s++) {
-			if (s->port != first->port || s->master || s->allowed.n < 2)
+			if (s->port != first->port || !roams(d, s))
 				continue;
 			seen |= s < first;
 			processes++;
@@ -297,7 +418,7 @@ void check_unpinned(struct doctor *d)
 			for (k = 0; k < s->allowed.n; k++)
 				cpulist_add(&allowed, s->allowed.cpu[k]);
 		}
-		if (first->master || first->allowed.n < 2 || seen || !processes)
+		if (!roams(d, first) || seen || !processes)
 			continue;
 		list = cpulist_format(&allowed);
 		if (processes == 1)
@@ -315,7 +436,7 @@ void check_unpinned(struct doctor *d)
 			if (!f)
 				abort();
 			for (s = first; s < d->servers.server + d->servers.n; s++)
-				if (s->port == first->port && !s->master && s->allowed.n > 1)
+				if (s->port == first->port && roams(d, s))
 					fprintf(f, "%staskset -acp %u %d", s > first ? "; " : "", cpu, (int)s->pid);
 			fclose(f);
 			mend(&d->found, "%s", command);

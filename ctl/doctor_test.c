@@ -67,6 +67,8 @@ struct file {
 #define IF_INET6(begin, scope, name) \
 	begin "0000000000000000000000000001 02 40 " scope " 80    " name "\n"
 
+#define GLOBAL6		{ "/proc/net/if_inet6", IF_INET6("2001", "00", "bond0") }
+
 #define SOFTNET(cpu, processed, dropped, squeezed) \
 	processed " " dropped " " squeezed " 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 0000000" cpu "\n"
 
@@ -196,6 +198,7 @@ struct fault {
 	const char *bond;		/* as --bond names it */
 	void (*tweak)(struct doctor *d, int when);
 	const char *expected;		/* "OBJECT: FOUND | COMMAND | ADVICE", - for none */
+	const char *unseen;		/* "OBJECT: WHY", if it could not look at something */
 };
 
 /* When a tweak is called: before servers are read, and before the checks. */
@@ -230,6 +233,7 @@ static void steer(struct doctor *d)
 
 static void chain(struct doctor *d, const char *name, const char *hook, bool drops, size_t rules)
 {
+	enum fw_family family;
 	struct fw_chain *c;
 
 	d->fw.chain = realloc(d->fw.chain, (d->fw.n + 1) * sizeof(*c));
@@ -239,7 +243,9 @@ static void chain(struct doctor *d, const char *name, const char *hook, bool dro
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	c->hook = hook;
 	c->drops = drops;
-	c->compared = rules;
+	for (family = 0; family < FW_FAMILIES; family++)
+		if (firewall_sees(c, family))
+			c->passage[family] = (struct fw_passage){ .compared = rules, .fate = drops ? FW_CLOSED : FW_OPEN };
 }
 
 static void silent(struct doctor *d, int when)
@@ -286,7 +292,7 @@ static struct fw_rule *rules(struct doctor *d, const char *name, size_t n, bool 
 		rule = memset(&c->rule[c->n_rules++], 0, sizeof(*rule));
 		rule->verdict = verdict;
 		rule->target = target ? strdup(target) : NULL;
-		rule->always[FW_TO] = met;
+		rule->always[FW_TO] = rule->always[FW_TO6] = met;
 	}
 	return rule;
 }
@@ -309,8 +315,6 @@ static void as_ufw(struct doctor *d, int when)
 	rules(d, "ip filter after", 1, true, FW_ACCEPT, NULL);
 	rules(d, "ip filter after", 50, false, FW_ACCEPT, NULL);
 	firewall_follow(&d->fw);
-	if (!d->fw.chain[0].accepted)
-		d->fw.chain[0].compared = 0;
 }
 
 /* As firewalld's: a zone for an interface, and the same for all others. */
@@ -345,20 +349,114 @@ static void elsewhere(struct doctor *d, int when)
 	firewall_follow(&d->fw);
 }
 
+static void states(struct doctor *d, const char *base, const char *other)
+{
+	chain(d, base, "input", true, 0);
+	rules(d, base, 1, false, FW_JUMP, other);
+	rules(d, other, 1, false, FW_ACCEPT, NULL)->asks_ct = true;
+	firewall_follow(&d->fw);
+}
+
 static void by_state(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		states(d, "inet filter input", "inet filter states");
+}
+
+static void by_state_ipv6(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		states(d, "ip6 filter INPUT", "ip6 filter states");
+}
+
+/* Who has some addresses is let in to the port, in a chain for it; all others are not. */
+static void let_some_in(struct doctor *d, size_t n)
+{
+	struct fw_rule *to;
+
+	chain(d, "inet filter input", "input", false, 0);
+	rules(d, "inet filter input", 1, false, FW_ACCEPT, NULL);
+	to = rules(d, "inet filter input", 1, true, FW_JUMP, "inet filter service");
+	to->named[FW_TO] = to->named[FW_TO6] = true;
+	rules(d, "inet filter service", n, false, FW_ACCEPT, NULL);
+	rules(d, "inet filter service", 1, true, FW_DROP, NULL);
+	firewall_follow(&d->fw);
+}
+
+static void some_let_in(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		let_some_in(d, 40);
+}
+
+static void silent_some(struct doctor *d, int when)
 {
 	if (when != BEFORE_CHECKING)
 		return;
+	d->m.steered[0].out[0] = 0;
+	let_some_in(d, 2);
+}
+
+/* ... and what goes by no port does not let the service in. */
+static void silent_none(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	d->m.steered[0].out[0] = 0;
+	chain(d, "inet filter input", "input", false, 0);
+	rules(d, "inet filter input", 1, false, FW_ACCEPT, NULL);
+	rules(d, "inet filter input", 1, true, FW_DROP, NULL);
+	firewall_follow(&d->fw);
+}
+
+/* A policy of "drop" that no packet comes to. */
+static void silent_open(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	d->m.steered[0].out[0] = 0;
 	chain(d, "inet filter input", "input", true, 0);
-	rules(d, "inet filter input", 1, false, FW_JUMP, "inet filter states");
-	rules(d, "inet filter states", 1, false, FW_ACCEPT, NULL)->asks_ct = true;
+	rules(d, "inet filter input", 1, true, FW_ACCEPT, NULL);
+	firewall_follow(&d->fw);
+}
+
+/* As one that hands some clients on to elsewhere. */
+static void rewritten(struct doctor *d, bool served)
+{
+	struct fw_rule *rule;
+
+	chain(d, "ip nat PREROUTING", "prerouting", false, 0);
+	rule = rules(d, "ip nat PREROUTING", 1, false, FW_NEXT, NULL);
+	rule->rewrites = true;
+	rule->never[FW_TO] = !served;
+	firewall_follow(&d->fw);
+}
+
+static void may_be_rewritten(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		rewritten(d, true);
+}
+
+static void others_rewritten(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		rewritten(d, false);
+}
+
+static void many_rewrite(struct doctor *d, int when)
+{
+	if (when != BEFORE_CHECKING)
+		return;
+	rewritten(d, true);
+	rules(d, "ip nat PREROUTING", 40, false, FW_NEXT, NULL);
 	firewall_follow(&d->fw);
 }
 
 static void legacy(struct doctor *d, int when)
 {
 	if (when == BEFORE_CHECKING)
-		d->fw.legacy = true;
+		d->fw.legacy[FW_IPV4] = true;
 }
 
 /* The same service for IPv6 alone. */
@@ -384,6 +482,77 @@ static void both(struct doctor *d, int when)
 	s[1].family = AF_INET6;
 	strcpy(s[1].name, "tcp [::]:80");
 	d->m.n_steered = 2;
+}
+
+/* What sock_diag tells of sockets of [::]. */
+static void tell(struct doctor *d, bool ipv4)
+{
+	struct listening *l;
+	struct server *s;
+
+	for (l = d->servers.listening; l < d->servers.listening + d->servers.n_listening; l++) {
+		if (!l->assumed)
+			continue;
+		l->assumed = false;
+		l->ipv4 = ipv4;
+		for (s = d->servers.server; s < d->servers.server + d->servers.n; s++)
+			s->ipv4 = s->port == l->port ? ipv4 : s->ipv4;
+	}
+}
+
+static void both_for_both(struct doctor *d, int when)
+{
+	both(d, when);
+	tell(d, true);
+}
+
+static void both_for_ipv6(struct doctor *d, int when)
+{
+	both(d, when);
+	tell(d, false);
+}
+
+static void for_ipv6(struct doctor *d, int when)
+{
+	(void)when;
+	tell(d, false);
+}
+
+static void silent_ipv6(struct doctor *d, int when)
+{
+	ipv6(d, when);
+	silent(d, when);
+	if (when == BEFORE_CHECKING)
+		chain(d, "ip6 filter INPUT", "input", true, 4);
+}
+
+static void many_rules_ipv6(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		chain(d, "ip6 filter INPUT", "input", false, 40);
+}
+
+static void both_many_rules_ipv6(struct doctor *d, int when)
+{
+	both(d, when);
+	many_rules_ipv6(d, when);
+}
+
+/* A packet of IPv6 goes to another chain. */
+static void both_apart(struct doctor *d, int when)
+{
+	struct fw_rule *six;
+
+	both(d, when);
+	if (when != BEFORE_CHECKING)
+		return;
+	chain(d, "inet filter input", "input", false, 0);
+	six = rules(d, "inet filter input", 1, true, FW_GOTO, "inet filter six");
+	six->always[FW_TO] = false;
+	six->never[FW_TO] = true;
+	rules(d, "inet filter input", 1, true, FW_ACCEPT, NULL);
+	rules(d, "inet filter six", 34, false, FW_ACCEPT, NULL);
+	firewall_follow(&d->fw);
 }
 
 static void both_ephemeral(struct doctor *d, int when)
@@ -530,11 +699,13 @@ static void ephemeral(struct doctor *d, int when)
 
 #define ADVICE_RUN "stop it and start one a core: flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER..."
 #define ADVICE_SWITCH "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; few clients stay unequal"
+#define ASSUMED "tcp *:80: whether who listens on [::] serves IPv4 too: only module tcp_diag could tell"
 #define TRACKED { CT "count", "3\n" }, { "/proc/net/nf_conntrack",	\
 	"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n" \
 	"ipv4     2 tcp      6 60 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40001 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40001 [ASSURED] mark=0 use=2\n" \
 	"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" }
 #define TRACKS "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | "
+#define NOTRACK "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | no rule goes by ct state now; one that does would no longer match these ports"
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
 #define EMPTY(bond)							\
 	{ "/sys/class/net/" bond "/bonding/mode", "balance-rr 0\n" },	\
@@ -591,26 +762,43 @@ static const struct fault faults[] = {
 	  .file = { { BOND "ad_partner_mac", "00:00:00:00:00:00\n" } },
 	  .expected = "bond0: no LACP partner answers on any of 2 ports | - | make the switch ports of eth0 eth1 one 802.3ad group with active LACP" },
 	{ NULL, "a partner that is not shown (to who is not root)",
-	  .file = { { BOND "ad_partner_mac", "\n" }, { BOND "ad_aggregator", "\n" } } },
+	  .file = { { BOND "ad_partner_mac", "\n" }, { BOND "ad_aggregator", "\n" } },
+	  .unseen = "bond0: its LACP partner is only shown to root" },
 	{ "aggregator", "a slave in an aggregator of its own",
 	  .file = { { "/sys/class/net/eth1/bonding_slave/ad_aggregator_id", "2" } },
 	  .expected = "eth1: in aggregator 2, but bond0 sends through aggregator 1 | - | put its switch port into the same 802.3ad group as the others', at the same speed" },
 	{ "silent-service", "a firewall that drops per-core ports", .tweak = silent,
 	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept && nft insert rule ip filter OUTPUT tcp sport '{ 8000, 8008 }' accept | -" },
+	{ "silent-service", "... of IPv6", .tweak = silent_ipv6, .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } },
+	  .expected = "tcp [::]:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept && nft insert rule ip6 filter INPUT tcp dport '{ 8000, 8008 }' accept | -" },
+	{ "silent-service", "... by a rule for all that none before accepts", .tweak = silent_none,
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept | -" },
+	{ "silent-service", "... but lets some in to them", .tweak = silent_some,
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | - | chain inet filter input lets port 8000 in or keeps it out by more than its number: does it let these clients in? nft list ruleset" },
+	{ "silent-service", "... or all", .tweak = silent_open,
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | - | what drops them? Rules see the per-core port: nft list ruleset" },
 	{ "silent-service", "something else that drops them", .tweak = silent_unknown,
 	  .expected = "tcp *:80: CPU 1's port 8008 was given 500 packets in 1.0 s, and none came back | - | what drops them? Rules see the per-core port: nft list ruleset" },
 	{ "no-listener", "a core without a server",
 	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") } },
 	  .expected = "tcp *:80: nobody listens for 1 of 2 cores (CPU 1, from port 8008 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
 	{ "no-listener", "a service of IPv6 with servers of IPv4", .tweak = ipv6,
-	  .expected = "tcp [::]:80: nobody listens for 2 of 2 cores (CPU 0-1, from port 8000 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	  .expected = "tcp [::]:80: who listens for 2 of 2 cores (CPU 0-1, from port 8000 on) does so for IPv4 only: IPv6 is refused there | - | let the server listen on [::] too, at the same ports" },
 	{ "no-listener", "a service of IPv4 with a server at an address of IPv6",
 	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") }, { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F48", "301") } },
-	  .expected = "tcp *:80: nobody listens for 1 of 2 cores (CPU 1, from port 8008 on) | - | start the instances: flowparctl run --cpus 0-1 --port-base 8000 --stride 8 --per-core 1 -- SERVER..." },
+	  .expected = "tcp *:80: who listens for 1 of 2 cores (CPU 1, from port 8008 on) does so for IPv6 only: IPv4 is refused there | - | let the server listen on 0.0.0.0 too, at the same ports" },
 	{ NULL, "... that has one of IPv4 in it",
 	  .file = { { "/proc/net/tcp", LISTEN("1F40", "300") }, { "/proc/net/tcp6", LISTEN6(MAPPED, "1F48", "301") } } },
-	{ NULL, "services of both with sockets for both", .tweak = both,
+	{ NULL, "services of both with sockets for both", .tweak = both_for_both,
 	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } } },
+	{ NULL, "... as far as can be told", .tweak = both,
+	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } },
+	  .unseen = ASSUMED },
+	{ "no-listener", "... that are for IPv6 only", .tweak = both_for_ipv6,
+	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } },
+	  .expected = "tcp *:80: who listens for 2 of 2 cores (CPU 0-1, from port 8000 on) does so for IPv6 only: IPv4 is refused there | - | let the server listen on 0.0.0.0 too, at the same ports" },
+	{ NULL, "... beside sockets of IPv4", .tweak = both_for_ipv6,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F40", "300") LISTEN6(ANY6, "1F48", "301") } } },
 	{ NULL, "services of both with a server of IPv4, and no address of IPv6 but the link's", .tweak = both,
 	  .file = { { "/proc/net/if_inet6", IF_INET6("fe80", "20", "eth0") IF_INET6("0000", "10", "  lo") } } },
 	{ "ipv4-only", "... and with one", .tweak = both,
@@ -647,7 +835,8 @@ static const struct fault faults[] = {
 	  .later = { { "/sys/class/net/eth1/statistics/rx_packets", "1000" } },
 	  .expected = "bond0: mode active-backup: all flows share one of 2 NICs, the others stand by | - | if they are to share the load, and not only to stand in for each other, it has to be 802.3ad, at the switch too" },
 	{ NULL, "a slave whose name would be a command",
-	  .file = { { BOND "slaves", "eth0 eth1 x;reboot\n" }, { "/sys/class/net/x;reboot/mtu", "9000" } } },
+	  .file = { { BOND "slaves", "eth0 eth1 x;reboot\n" }, { "/sys/class/net/x;reboot/mtu", "9000" } },
+	  .unseen = "machine: 1 bonds or NICs with names that fit in no command" },
 	{ "unpinned", "a server with a name for the terminal",
 	  .file = { { "/proc/101/task/101/status", STATUS("0-3") }, { "/proc/101/comm", "\033[2Jx\n" } },
 	  .expected = "port 8008: ?[2Jx (pid 101, 1 threads) may run on CPUs 0-3 | taskset -acp 1 101 | -" },
@@ -659,7 +848,8 @@ static const struct fault faults[] = {
 	  .expected = "machine: 2 NICs with a link, in no bond: an address is served by one of them | - | setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --address A.B.C.D/N, with 802.3ad at the switch" },
 	{ NULL, "... beside another", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") } },
 	{ "miimon", "... that was asked for", .file = { { "/sys/class/net/bonding_masters", "bond0 bond1\n" }, EMPTY("bond1") }, .bond = "bond1",
-	  .expected = "bond1: miimon 0: a link that fails is never noticed | echo 100 > /sys/class/net/bond1/bonding/miimon | -" },
+	  .expected = "bond1: miimon 0: a link that fails is never noticed | echo 100 > /sys/class/net/bond1/bonding/miimon | -",
+	  .unseen = "bond1: how it sends: it has no slaves" },
 	{ "queues", "a NIC with a queue on every core", .tweak = channels,
 	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
 		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "2" },
@@ -713,7 +903,8 @@ static const struct fault faults[] = {
 	{ NULL, "... and was told all", .tweak = answers_all,
 	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } } },
 	{ NULL, "... and does not answer", .tweak = no_answer,
-	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } } },
+	  .file = { { "/proc/60/comm", "irqbalance\n" }, { "/proc/60/cmdline", "/usr/sbin/irqbalance" } },
+	  .unseen = "irqbalance: whether it was told to leave the NICs' interrupts alone: it did not answer, as it does to root" },
 	{ "rps", "receive packet steering",
 	  .file = { { "/sys/class/net/eth0/queues/rx-0/rps_cpus", "00000000,0000000c" } },
 	  .expected = "eth0: RPS hands the packets of 1 of 1 queues on to CPUs 2-3 | echo 0 | tee /sys/class/net/eth0/queues/rx-*/rps_cpus | -" },
@@ -742,6 +933,11 @@ static const struct fault faults[] = {
 	{ "unpinned", "an instance with a thread on another core",
 	  .file = { { "/proc/101/task/102/status", STATUS("3") } },
 	  .expected = "port 8008: lighttpd (pid 101, 2 threads) may run on CPUs 1,3 | taskset -acp 1 101 | -" },
+	{ NULL, "a server of IPv6 at the ports of a service of IPv4", .tweak = for_ipv6,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F48", "302") }, PROCESS("102", "0-3", "302") } },
+	{ "unpinned", "... which has IPv6 too", .tweak = both_for_ipv6,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ANY6, "1F48", "302") }, PROCESS("102", "0-3", "302") },
+	  .expected = "port 8008: lighttpd (pid 102, 1 threads) may run on CPUs 0-3 | taskset -acp 1 102 | -" },
 	{ "server-core", "an instance on another's core",
 	  .file = { { "/proc/101/task/101/status", STATUS("0") } },
 	  .expected = "port 8008: lighttpd (pid 101) is pinned to CPU 0, but has CPU 1's flows | taskset -acp 1 101 | -" },
@@ -771,7 +967,8 @@ static const struct fault faults[] = {
 	  .later = { { "/sys/class/net/eth1/statistics/rx_packets", "1000" } },
 	  .expected = "bond0: packets/s received: eth0 1000, eth1 0: some port gets none | - | " ADVICE_SWITCH },
 	{ NULL, "no traffic to tell by",
-	  .later = { { "/sys/class/net/eth0/statistics/rx_packets", "1150" }, { "/sys/class/net/eth1/statistics/rx_packets", "1001" } } },
+	  .later = { { "/sys/class/net/eth0/statistics/rx_packets", "1150" }, { "/sys/class/net/eth1/statistics/rx_packets", "1001" } },
+	  .unseen = "bond0: the load of its ports: only 151 packets came in 1.0 s; ask again under load or with a longer --interval" },
 	{ "rss-load", "a NIC whose queues are unequal",
 	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), { "/sys/class/net/eth0/bonding_slave/cpus", "0,2-3" },
 		    { "/proc/irq/25/smp_affinity_list", "2" }, { "/proc/irq/25/effective_affinity_list", "2" }, { "/proc/irq/25/eth0-tx-0", NULL },
@@ -780,13 +977,23 @@ static const struct fault faults[] = {
 	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | ethtool -X eth0 equal 3 | -" },
 	{ "conntrack", "connection tracking",
 	  .file = { TRACKED },
-	  .expected = TRACKS "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | no rule goes by ct state now; one that does would no longer match these ports" },
+	  .expected = TRACKS NOTRACK },
 	{ "conntrack", "... that rules go by, in a chain that is jumped to", .tweak = by_state,
 	  .file = { TRACKED },
 	  .expected = TRACKS "- | rules of chain inet filter input go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
+	{ "conntrack", "... of IPv6, since notrack is for both", .tweak = by_state_ipv6,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | rules of chain ip6 filter INPUT go by ct state, which packets that are not tracked have none of: accept ports 80, 8000, 8008 there by number, in and out, before notrack (at priority raw, in prerouting and output) takes them from conntrack" },
+	{ "conntrack", "... that the service may be rewritten by", .tweak = may_be_rewritten,
+	  .file = { TRACKED },
+	  .expected = TRACKS "- | rules of chain ip nat PREROUTING may rewrite what comes to port 8000, for which it has to be tracked: only if they do not may notrack (at priority raw, in prerouting and output) take ports 80, 8000, 8008 from conntrack" },
+	{ "conntrack", "... that another service is rewritten by", .tweak = others_rewritten,
+	  .file = { TRACKED },
+	  .expected = TRACKS NOTRACK },
 	{ "conntrack", "... that rules of iptables-legacy may go by", .tweak = legacy,
 	  .file = { TRACKED },
-	  .expected = TRACKS "- | notrack (at priority raw, in prerouting and output) takes ports 80, 8000, 8008 from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen" },
+	  .expected = TRACKS "- | notrack (at priority raw, in prerouting and output) takes ports 80, 8000, 8008 from conntrack; but rules that accept by ct state no longer match them then, and whether there are such could not be seen",
+	  .unseen = "firewall: it has tables of iptables-legacy; iptables-legacy-save shows them" },
 	{ NULL, "connection tracking of others' flows",
 	  .file = { { CT "count", "1\n" }, { "/proc/net/nf_conntrack",
 		"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" } } },
@@ -805,6 +1012,19 @@ static const struct fault faults[] = {
 	  .expected = "firewall: a packet of port 8000 is compared with 45 rules of chain ip filter INPUT and those that it goes on to | nft insert rule ip filter INPUT tcp dport 8000 accept && nft insert rule ip filter INPUT tcp dport 8008 accept | -" },
 	{ "firewall", "... that firewalld has", .tweak = as_firewalld,
 	  .expected = "firewall: a packet of port 8000 is compared with up to 43 rules of chain inet firewalld filter_INPUT and those that it goes on to | nft insert rule inet firewalld filter_INPUT tcp dport 8000 accept && nft insert rule inet firewalld filter_INPUT tcp dport 8008 accept | -" },
+	{ "firewall", "... that may rewrite packets", .tweak = many_rewrite,
+	  .expected = "firewall: a packet of port 8000 is compared with 41 rules of chain ip nat PREROUTING | - | some of them may rewrite it, unless one before accepts it: put first, in chain ip nat PREROUTING, those that are for the service" },
+	{ "firewall", "... that keeps some out", .tweak = some_let_in,
+	  .expected = "firewall: a packet of port 8000 is compared with 43 rules of chain inet filter input and those that it goes on to | - | not all of them are let in, as far as the rules tell: put first, in chain inet filter input, what lets in those that are" },
+	{ "firewall", "a long ruleset of IPv6", .tweak = both_many_rules_ipv6,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F40", "300") LISTEN6(ADDRESS6, "1F48", "301") }, GLOBAL6 },
+	  .expected = "firewall: a packet of port 8000 is compared with 40 rules of chain ip6 filter INPUT | nft insert rule ip6 filter INPUT tcp dport 8000 accept && nft insert rule ip6 filter INPUT tcp dport 8008 accept | -" },
+	{ NULL, "... on a machine with no address of it", .tweak = both_many_rules_ipv6,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F40", "300") LISTEN6(ADDRESS6, "1F48", "301") } } },
+	{ NULL, "... or no service", .tweak = many_rules_ipv6, .file = { GLOBAL6 } },
+	{ "firewall", "a long ruleset for packets of IPv6 among others", .tweak = both_apart,
+	  .file = { { "/proc/net/tcp6", LISTEN6(ADDRESS6, "1F40", "300") LISTEN6(ADDRESS6, "1F48", "301") }, GLOBAL6 },
+	  .expected = "firewall: a packet of port 8000 is compared with up to 35 rules of chain inet filter input and those that it goes on to | nft insert rule inet filter input tcp dport 8000 accept && nft insert rule inet filter input tcp dport 8008 accept | -" },
 	{ NULL, "long chains that no packet of the service comes to", .tweak = elsewhere },
 	{ "offloads", "offloads off", .tweak = offloads,
 	  .expected = "eth1: 2 of 4 offloads off that it has: generic receive offload, transmit checksum offload | ethtool -K eth1 gro on tx on | -" },
@@ -838,7 +1058,8 @@ static const struct fault faults[] = {
 	  .file = { { "/proc/net/tcp", LISTEN("7FF8", "300") LISTEN("8000", "301") }, { "/proc/sys/net/ipv4/ip_local_reserved_ports", "7,32766-32770\n" } } },
 	{ "ephemeral", "per-core ports of services of both families", .tweak = both_ephemeral,
 	  .file = { { "/proc/net/tcp", "\n" }, { "/proc/net/tcp6", LISTEN6(ANY6, "7FF8", "300") LISTEN6(ANY6, "8000", "301") } },
-	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=32768 | -" },
+	  .expected = "per-core ports: 1 of them are in ip_local_port_range 32768-60999: a client on this machine may get one as its own | sysctl -w net.ipv4.ip_local_reserved_ports=32768 | -",
+	  .unseen = ASSUMED },
 	{ "symmetric-hash", "a switch that hashes as the bond does", .tweak = as_linux_hashes,
 	  .expected = "bond0: all 24 new flows came by the slave that a hash like layer3+4 of its own chooses: the switch hashes as Linux does | - | answers leave by layer3+4 where they came by luck: to compare policies have the switch hash otherwise, as with layer2+3" },
 	{ NULL, "a switch that sends one flow otherwise", .tweak = nearly_as_linux_hashes },
@@ -890,6 +1111,8 @@ static char *examine(const struct fault *fault)
 	for (f = d->found.finding; f < d->found.finding + d->found.n; f++)
 		fprintf(out, "%s%s: %s: %s | %s | %s", ftell(out) ? "\n" : "", f->check, f->object, f->found,
 			f->command ? f->command : "-", f->advice ? f->advice : "-");
+	for (i = 0; i < d->found.n_unseen; i++)
+		fprintf(out, "%snot looked at: %s: %s", ftell(out) ? "\n" : "", d->found.unseen[i].object, d->found.unseen[i].why);
 	fclose(out);
 	doctor_free(d);
 	free(d);
@@ -1003,7 +1226,8 @@ int main(void)
 	tree_set(root);
 	for (f = faults; f < faults + sizeof(faults) / sizeof(faults[0]); f++) {
 		found = examine(f);
-		if (asprintf(&expected, "%s%s%s", f->name ? f->name : "", f->name ? ": " : "", f->name ? f->expected : "") < 0)
+		if (asprintf(&expected, "%s%s%s%s%s%s", f->name ? f->name : "", f->name ? ": " : "", f->name ? f->expected : "",
+			     f->name && f->unseen ? "\n" : "", f->unseen ? "not looked at: " : "", f->unseen ? f->unseen : "") < 0)
 			abort();
 		good = !strcmp(found, expected);
 		printf("%sok - doctor: %s%s%s\n", good ? "" : "not ", f->what, f->name ? " is found by " : " has no finding",

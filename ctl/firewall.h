@@ -14,18 +14,40 @@
 /* A table's family and name and a chain's, each as long as the kernel lets it be. */
 #define FW_NAME_MAX	528
 
-/* Which way a packet of the service goes: to its port, or from it. */
-enum fw_way { FW_TO, FW_FROM, FW_WAYS };
+enum fw_family { FW_IPV4, FW_IPV6, FW_FAMILIES };
+
+/* A packet of the service: to its port or from it, by IPv4 or IPv6. */
+enum fw_packet { FW_TO, FW_FROM, FW_TO6, FW_FROM6, FW_PACKETS };
 
 /* What becomes of a packet that meets all conditions of a rule. */
 enum fw_verdict { FW_NEXT, FW_ACCEPT, FW_DROP, FW_RETURN, FW_JUMP, FW_GOTO };
 
 struct fw_rule {
+	bool more;		/* no rule of its own: another verdict of the map of the one before */
 	enum fw_verdict verdict;
 	char *target;		/* of a jump or goto, as chains are named; else NULL */
-	/* Does each packet of the service, or none, meet its conditions? Neither: it depends. */
-	bool always[FW_WAYS], never[FW_WAYS];
+	/* Does each such packet, or none, meet its conditions? Neither: it depends. */
+	bool always[FW_PACKETS], never[FW_PACKETS];
+	bool named[FW_PACKETS];	/* one of them is that it has the service's port */
 	bool asks_ct;		/* what connection tracking knows */
+	bool rewrites;		/* addresses or ports, by connection tracking */
+};
+
+/*
+ * What becomes of the service's packets in a base chain. Rules that ask for more than
+ * can be known here, as for an address, decide for some of them: that is undecided if
+ * the rule, or one that leads to it, names the port. Whoever wrote it meant the service.
+ */
+enum fw_fate { FW_OPEN, FW_UNDECIDED, FW_CLOSED };
+
+/* A base chain and the service's packets of one family. */
+struct fw_passage {
+	/* Rules until the first that accepts or drops them all; all if none does. */
+	size_t compared;
+	bool goes_on;		/* some of them in other chains */
+	bool at_most;		/* ... that not every packet goes to */
+	bool rewrites;		/* some of them, and may the service's new connections */
+	enum fw_fate fate;
 };
 
 /* An nftables chain: a base chain on the way of what comes in or is answered, or another. */
@@ -37,11 +59,7 @@ struct fw_chain {
 	size_t n_rules;
 
 	/* Of a base chain, by firewall_follow(): with the chains that it goes on to. */
-	/* Rules until the first that accepts the port looked for; all if none does. */
-	size_t compared;
-	bool accepted;
-	bool goes_on;		/* some of them in other chains */
-	bool at_most;		/* ... that not every packet goes to */
+	struct fw_passage passage[FW_FAMILIES];	/* 0 rules where it sees none of the family */
 	bool asks_ct;		/* some rule does */
 };
 
@@ -49,11 +67,14 @@ struct firewall {
 	bool known;
 	int err;		/* why not: a positive errno */
 	unsigned int port;	/* looked for; 0: none */
-	bool legacy;		/* there are iptables-legacy tables too */
+	bool legacy[FW_FAMILIES];	/* there are tables of iptables-legacy, ip6tables-legacy too */
 	struct fw_chain *chain;
 	size_t n;
 	unsigned int odd;	/* chains left out, since their names fit in no command */
 };
+
+/* Does a chain see packets of a family? */
+bool firewall_sees(const struct fw_chain *chain, enum fw_family family);
 
 /* The chains, as packets to (input) or from (output) TCP port @port see them. */
 void firewall_read(struct firewall *fw, unsigned int port);

@@ -6,7 +6,12 @@
 
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+
+#include "tree.h"
 
 int netlink_ask(int protocol, struct nlmsghdr *request, mnl_cb_t fn, void *data)
 {
@@ -45,6 +50,44 @@ const struct nlattr *netlink_nested(const struct nlattr *nest, int type)
 			if (mnl_attr_get_type(attr) == type)
 				return attr;
 	return NULL;
+}
+
+struct nlmsghdr *netlink_nf_request(char *buf, unsigned int subsystem, unsigned int msg, uint8_t family)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *nfg;
+
+	nlh->nlmsg_type = (uint16_t)(subsystem << 8 | msg);
+	nlh->nlmsg_flags = NLM_F_DUMP;
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = family;
+	nfg->version = NFNETLINK_V0;
+	return nlh;
+}
+
+const struct nlattr *netlink_nf_attr(const struct nlmsghdr *nlh, int type)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(attr) == type)
+			return attr;
+	return NULL;
+}
+
+bool netlink_there(const char *module, const char *symbol)
+{
+	char *text, *at;
+	size_t len = strlen(symbol);
+	bool there = false;
+
+	if (tree_is("/sys/module/%s", module))
+		return true;
+	text = tree_text("/proc/kallsyms");
+	for (at = text; at && !there && (at = strstr(at, symbol)); at += len)
+		there = at > text && at[-1] == ' ' && at[len] == '\n';
+	free(text);
+	return there;
 }
 
 static int family_message(const struct nlmsghdr *nlh, void *data)

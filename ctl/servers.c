@@ -6,6 +6,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "netlink.h"
 #include "tree.h"
 
 struct tcp_line {
@@ -75,7 +79,48 @@ static void collect(const struct tcp_line *t, void *data)
 		.port = t->port, .family = t->family, .inode = t->inode,
 		.ipv4 = t->family == AF_INET || t->any || t->mapped,
 		.ipv6 = t->family == AF_INET6 && !t->mapped,
+		.assumed = t->any,
 	};
+}
+
+/* /proc shows all of a socket but IPV6_V6ONLY. */
+static int diag_message(const struct nlmsghdr *nlh, void *data)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	struct servers *s = data;
+	size_t i;
+
+	mnl_attr_for_each(attr, nlh, sizeof(*msg)) {
+		if (mnl_attr_get_type(attr) != INET_DIAG_SKV6ONLY)
+			continue;
+		for (i = 0; i < s->n_listening; i++) {
+			if (!s->listening[i].assumed || s->listening[i].inode != msg->idiag_inode)
+				continue;
+			s->listening[i].assumed = false;
+			s->listening[i].ipv4 = !mnl_attr_get_u8(attr);
+		}
+	}
+	return MNL_CB_OK;
+}
+
+static void diag_read(struct servers *s)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req_v2 *req;
+
+	if (!netlink_there("tcp_diag", "tcp_diag_dump")) {
+		s->err = ENOENT;
+		return;
+	}
+	nlh->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	nlh->nlmsg_flags = NLM_F_DUMP;
+	req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
+	req->sdiag_family = AF_INET6;
+	req->sdiag_protocol = IPPROTO_TCP;
+	req->idiag_states = 1U << TCP_LISTEN;
+	s->err = netlink_ask(NETLINK_SOCK_DIAG, nlh, diag_message, s);
 }
 
 /* All threads' CPUs, since each may have its own. */
@@ -137,7 +182,7 @@ static void process_read(struct server *server, pid_t pid)
 	qsort(server->allowed.cpu, server->allowed.n, sizeof(server->allowed.cpu[0]), by_cpu);
 }
 
-static void add(struct servers *s, struct server **process, pid_t pid, unsigned int port)
+static void add(struct servers *s, struct server **process, pid_t pid, const struct listening *l)
 {
 	size_t i;
 
@@ -150,14 +195,17 @@ static void add(struct servers *s, struct server **process, pid_t pid, unsigned 
 	/* Those that start servers hold their sockets without serving. */
 	if (pid == 1 || !strcmp((*process)->comm, "flowparctl") || !(*process)->allowed.n)
 		return;
-	for (i = 0; i < s->n; i++)
-		if (s->server[i].pid == pid && s->server[i].port == port)
-			return;
-	s->server = realloc(s->server, (s->n + 1) * sizeof(*s->server));
-	if (!s->server)
-		abort();
-	s->server[s->n] = **process;
-	s->server[s->n++].port = port;
+	for (i = 0; i < s->n && (s->server[i].pid != pid || s->server[i].port != l->port); i++)
+		;
+	if (i == s->n) {
+		s->server = realloc(s->server, (s->n + 1) * sizeof(*s->server));
+		if (!s->server)
+			abort();
+		s->server[s->n] = **process;
+		s->server[s->n++].port = l->port;
+	}
+	s->server[i].ipv4 |= l->ipv4;
+	s->server[i].ipv6 |= l->ipv6;
 }
 
 static void sockets_of(struct servers *s, pid_t pid)
@@ -178,7 +226,7 @@ static void sockets_of(struct servers *s, pid_t pid)
 		for (k = 0; k < s->n_listening; k++)
 			if (s->listening[k].inode == inode) {
 				s->listening[k].holders++;
-				add(s, &process, pid, s->listening[k].port);
+				add(s, &process, pid, &s->listening[k]);
 			}
 	}
 	free(fds);
@@ -195,6 +243,7 @@ bool servers_read(struct servers *s, const bool *wanted)
 	memset(s, 0, sizeof(*s));
 	if (!tcp_lines(collect, &r))
 		return false;
+	diag_read(s);
 	n = s->n_listening ? tree_numbers(&pids, "/proc") : 0;
 	for (i = 0; i < n; i++)
 		sockets_of(s, (pid_t)pids[i]);

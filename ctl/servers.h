@@ -15,7 +15,8 @@
 struct listening {
 	unsigned int port;
 	int family;
-	bool ipv4, ipv6;	/* serves clients that come by it; of [::] nobody tells if it is IPv6 only */
+	bool ipv4, ipv6;	/* serves clients that come by it */
+	bool assumed;		/* ... by IPv4, since nobody tells of this [::] whether it is IPv6 only */
 	unsigned long inode;
 	unsigned int holders;	/* processes that have it open, as far as we may see */
 };
@@ -25,6 +26,7 @@ struct server {
 	unsigned int port;
 	pid_t pid, parent;
 	char comm[16];
+	bool ipv4, ipv6;		/* whom its sockets of this port serve */
 	struct cpulist allowed;		/* of all its threads together */
 	unsigned int threads;
 	bool master;			/* only the parent of others that listen there */
@@ -36,6 +38,7 @@ struct servers {
 	struct server *server;
 	size_t n;
 	bool hidden;		/* there are processes whose sockets we may not see */
+	int err;		/* why [::] is assumed to serve both: a positive errno; ENOENT: no module tells */
 };
 
 /**

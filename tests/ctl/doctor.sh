@@ -116,7 +116,8 @@ healthy() {
 	lab-ready
 	"$setup_tool" up --bond bond0 --slaves eth0,eth1 --address "$LAB_SERVER/24" --port 80 --base-port 8000 > "$LAB_OUT/up" ||
 		not_ok "setup-flowpar.sh up" "$(cat "$LAB_OUT/up")"
-	flowparctl run --cpus 0-1 --port-base 8000 --template "$repo/configs/lighttpd.conf.in" -- lighttpd -D -f {conf} 2> "$LAB_OUT/run.log" &
+	sed 's/#ipv6 //' "$repo/configs/lighttpd.conf.in" > /run/lighttpd.conf.in
+	flowparctl run --cpus 0-1 --port-base 8000 --template /run/lighttpd.conf.in -- lighttpd -D -f {conf} 2> "$LAB_OUT/run.log" &
 	servers=$!
 	wait_until 60 serving 8000 8008
 	find_links
@@ -201,22 +202,146 @@ firewall firewall" "$(found)"
 
 	stop
 	nft 'table inet filter { chain input { type filter hook input priority filter; policy drop; tcp dport { 22, 80 } accept; }; }'
-	dropped() {
-		# ab would wait for its first connection.
-		remote "lab-client ${client_on[0]} /usr/bin/python3 -c 'import socket, time; s = [socket.socket() for _ in range(60)]
-for x in s: x.setblocking(False); x.connect_ex((\"$LAB_SERVER\", 80))
-time.sleep(4)' > /dev/null 2>&1 &"
-		diagnose --interval 2
-		found | grep -q '^silent'
-	}
-	check "per-core ports that a firewall drops" wait_until 30 dropped
+	check "per-core ports that a firewall drops" wait_until 30 dropped "$LAB_SERVER"
 	same "... and nothing else" "silent-service tcp *:80" "$(found | grep -v '^port-load')"
 	says silent-service '^tcp \*:80: CPU 0.s port 8000 was given [0-9]+ packets in 2.0 s, and none came back$'
 	remedies > "$LAB_OUT/remedies"
 	check "... the remedy runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
 	check "... and lets them in" load 0 1
-	finds "nothing is found" ""
+	finds "nothing is found" "" --interval 3
 	nft flush ruleset
+}
+
+# dropped ADDRESS: whom the firewall does not let in. ab would wait for its first connection.
+dropped() {
+	remote "lab-client ${client_on[0]} /usr/bin/python3 -c 'import socket, time
+s = [socket.socket(socket.AF_INET6 if \":\" in \"$1\" else socket.AF_INET) for _ in range(60)]
+for x in s: x.setblocking(False); x.connect_ex((\"$1\", 80))
+time.sleep(4)' > /dev/null 2>&1 &"
+	diagnose --interval 2
+	found | grep -q '^silent'
+}
+
+# The same in tables of IPv6, where no rule of IPv4 is.
+firewall6() {
+	local k
+	ipv6_up
+	load 0 1
+	finds "nothing with an address of IPv6" "" --interval 3
+	nft 'table inet forward { chain forward { type filter hook forward priority filter; ct state established accept; }; }'
+	nft 'table ip6 filter { chain INPUT { type filter hook input priority filter; ct state established accept; }; }'
+	for ((k = 0; k < 40; k++)); do
+		echo "insert rule ip6 filter INPUT tcp dport $((9000 + k)) drop"
+	done | nft -f -
+	wait_until 30 tracked
+	same "connection tracking, and a long ruleset of IPv6" "conntrack conntrack
+firewall firewall" "$(found | grep -v '^port-load')"
+	says firewall '^firewall: a packet of port 8000 is compared with 41 rules of chain ip6 filter INPUT$'
+	check "... no command against tracking, since a rule of IPv6 goes by what is tracked" \
+		eval '! remedies | grep -q notrack && jq -r ".findings[].advice" "$LAB_OUT/found.json" | grep -q "^rules of chain ip6 filter INPUT go by ct state"'
+	nft delete rule ip6 filter INPUT handle "$(nft -a list chain ip6 filter INPUT | sed -n 's/.*ct state established accept # handle //p')"
+	diagnose --interval 3
+	check "... but one where none does" eval 'remedies | grep -q notrack'
+	mended "the firewall of IPv6 is mended"
+	nft flush ruleset
+
+	stop
+	nft 'table ip6 filter { chain INPUT { type filter hook input priority filter; policy drop; meta l4proto ipv6-icmp accept; tcp dport 22 accept; }; }'
+	nft 'table ip filter { chain INPUT { type filter hook input priority filter; policy drop; tcp dport 22 accept; }; }'
+	check "per-core ports that a firewall drops of IPv6" wait_until 30 dropped "$server6"
+	same "... and nothing else" "silent-service tcp [::]:80" "$(found | grep -v '^port-load')"
+	same "... the remedy is for IPv6 alone" "nft insert rule ip6 filter INPUT tcp dport '{ 8000, 8008 }' accept" "$(remedies)"
+	remedies > "$LAB_OUT/remedies"
+	check "... runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	check "... and lets them in" remote "lab-client ${client_on[0]} curl -gsSf -m 10 http://[$server6]/"
+	nft flush ruleset
+	ip address del "$server6/64" dev bond0
+}
+
+# ruleset POLICY RULE [DECLARATION]: with 40 that no packet of the service meets behind it
+ruleset() {
+	local k
+	nft flush ruleset
+	{
+		echo "table inet filter { ${3:-}"
+		echo "	chain input { type filter hook input priority filter; policy $1; $2"
+		for ((k = 0; k < 40; k++)); do
+			echo "		tcp dport $((9000 + k)) drop"
+		done
+		printf '	}\n}\n'
+	} | nft -f -
+}
+
+# decides RULE [DECLARATION]: it is known what becomes of all of the service's packets
+decides() {
+	ruleset accept "$@"
+	finds "decided: $*" ""
+}
+
+# passes WANT RULE [DECLARATION]: ... of not all: WANT is the number of rules
+passes() {
+	local want=$1
+	shift
+	ruleset accept "$@"
+	finds "not decided: $*" "firewall firewall"
+	says firewall "^firewall: a packet of port 8000 is compared with $want rules of chain inet filter input"
+}
+
+# What rules look up: in sets, and in maps that have verdicts.
+sets() {
+	local rule web='chain web { accept; }' states='chain states { ct state established,new accept; }'
+	decides 'tcp dport { 22, 8000 } accept'
+	passes 41 'tcp dport { 22, 80 } accept'
+	decides 'tcp dport != { 22, 80 } accept'
+	decides 'tcp dport { 22, 7000-7999, 8000-65535 } accept'
+	passes 41 'tcp dport { 22, 7000-7999, 8001-65535 } accept'
+	decides 'tcp dport 8000-8100 accept'
+	decides 'tcp dport != 8001-8100 accept'
+	decides 'meta l4proto { tcp, udp } th dport 8000 accept'
+	decides 'tcp dport @services accept' 'set services { type inet_service; counter; elements = { 22, 8000 }; }'
+	decides 'tcp dport vmap { 22 : drop, 8000-8100 : jump web }' "$web"
+	decides 'tcp dport vmap { 22 : drop, * : jump web }' "$web"
+	passes 41 'tcp dport vmap { 22 : drop, 8001-8100 : jump web }' "$web"
+	decides 'tcp dport vmap @services' "map services { type inet_service : verdict; elements = { 8000 : goto web }; }; $web"
+	passes 'up to 42' 'ip saddr vmap { 192.0.2.1 : jump web, 192.0.2.2 : drop }' "$web"
+
+	# What it takes more than the port to know.
+	for rule in 'tcp dport { 8000 } ip saddr @some accept' 'ip saddr . tcp dport { 192.0.2.1 . 8000 } accept' \
+		'tcp dport @now accept' 'ip saddr . tcp dport vmap { 192.0.2.1 . 8000 : accept }'; do
+		ruleset drop "$rule" 'set some { type ipv4_addr; }; set now { type inet_service; flags timeout; elements = { 8000 timeout 1h }; }'
+		diagnose
+		same "nothing is let in for all that is not: $rule" "null not all of them are let in, as far as the rules tell" \
+			"$(jq -r '.findings[] | select(.check == "firewall") | "\(.command) \(.advice)"' "$LAB_OUT/found.json" | sed 's/:.*//')"
+	done
+
+	# From here on packets of the service come.
+	ruleset accept 'tcp dport vmap { 22 : accept, 8000-8008 : drop }'
+	check "per-core ports that a map drops" wait_until 30 dropped "$LAB_SERVER"
+	same "... the remedy is for its chain" "nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept" "$(remedies)"
+	remedies > "$LAB_OUT/remedies"
+	check "... runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
+	check "... and lets them in" load 0 1
+	nft flush ruleset
+	nft "table inet filter { $states; chain input { type filter hook input priority filter; iifname vmap { \"bond0\" : jump states }; }; }"
+	wait_until 30 tracked
+	same "no command against tracking, since a chain goes by it that a map leads to" "conntrack null" \
+		"$(jq -r '.findings[] | select(.check != "port-load") | "\(.check) \(.command)"' "$LAB_OUT/found.json")"
+	nft flush ruleset
+	stop
+}
+
+# Packets that are not tracked are not rewritten either.
+rewritten() {
+	load 0 1
+	nft 'table ip nat { chain pre { type nat hook prerouting priority dstnat; ip saddr 192.0.2.1 tcp dport 8000 redirect to :80; tcp dport 2222 redirect to :22; }; }'
+	wait_until 30 tracked
+	same "no command against tracking, where a rule may rewrite the service" "conntrack null" \
+		"$(jq -r '.findings[] | select(.check != "port-load") | "\(.check) \(.command)"' "$LAB_OUT/found.json")"
+	nft delete rule ip nat pre handle "$(nft -a list chain ip nat pre | sed -n 's/.*redirect to :80 # handle //p')"
+	diagnose --interval 3
+	check "... but one where rules rewrite others" eval 'remedies | grep -q notrack'
+	nft flush ruleset
+	stop
 }
 
 # One that never accepts, and five who ask for it.
@@ -242,8 +367,30 @@ overflow() {
 	wait "$pid" 2> /dev/null
 }
 
+# on_six ONLY PORT...: listens on [::], with IPV6_V6ONLY as given, by core
+on_six() {
+	local only=$1 port cpu=0
+	shift
+	for port; do
+		taskset -c "$cpu" /usr/bin/python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_INET6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(sys.argv[1]))
+s.bind(("::", int(sys.argv[2])))
+s.listen()
+time.sleep(1000)' "$only" "$port" &
+		pids+=("$!")
+		cpu=$((cpu + 1))
+	done
+	wait_until 30 serving "$@"
+}
+off_six() {
+	kill "${pids[@]}"
+	wait "${pids[@]}" 2> /dev/null
+	pids=()
+}
+
 others() {
-	local pid
+	local pid pids=()
 	flowparctl service add --port 81 --base-port 9000 --cpus 0-1
 	finds "a service without servers" "no-listener tcp *:81"
 	says no-listener '^tcp \*:81: nobody listens for 2 of 2 cores \(CPU 0-1, from port 9000 on\)$'
@@ -254,6 +401,14 @@ others() {
 	finds "... and nothing is found" ""
 	kill "$pid"
 	wait "$pid"
+	on_six 1 9000 9008
+	finds "servers on [::] that are for IPv6 only" "no-listener tcp *:81"
+	says no-listener '^tcp \*:81: who listens for 2 of 2 cores \(CPU 0-1, from port 9000 on\) does so for IPv6 only: IPv4 is refused there$'
+	off_six
+	on_six 0 9000 9008
+	finds "... and for both" ""
+	same "... of which none is only assumed" '[]' "$(jq -c '.unseen | map(select(.why | test("::")))' "$LAB_OUT/found.json")"
+	off_six
 	flowparctl service del --port 81
 
 	# A core that has no NIC sends more than the others answer.
@@ -343,6 +498,9 @@ server() {
 	healthy
 	settings
 	firewall
+	firewall6
+	sets
+	rewritten
 	overflow
 	others
 	switch
