@@ -37,11 +37,29 @@ static bool listened(const struct doctor *d, unsigned int port, int family)
 
 /* --- steered services --------------------------------------------------------------------- */
 
+/*
+ * Is it a chain of iptables-nft? iptables-save knows no set: it would print such a rule
+ * without its ports, and what is restored from that lets everything in.
+ */
+static bool by_iptables(const struct fw_chain *chain)
+{
+	static const char *const tables[] = { "filter ", "mangle ", "raw ", "security ", "nat " };
+	const char *table = !strncmp(chain->name, "ip ", 3) ? chain->name + 3 :
+			    !strncmp(chain->name, "ip6 ", 4) ? chain->name + 4 : "";
+	size_t i;
+
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (!strncmp(table, tables[i], strlen(tables[i])))
+			return true;
+	return false;
+}
+
 /* What would let the ports through chains that drop what no rule accepts; "" if none does. */
 static char *let_in(const struct doctor *d)
 {
-	char *ports = doctor_ports(d, false, ", "), *command = NULL;
+	char *ports = doctor_ports(d, false, ", "), *command = NULL, *each, *next, *port;
 	const struct fw_chain *chain;
+	const char *end;
 	size_t len, i;
 	FILE *f = open_memstream(&command, &len);
 
@@ -49,9 +67,17 @@ static char *let_in(const struct doctor *d)
 		abort();
 	for (i = 0; i < d->fw.n; i++) {
 		chain = &d->fw.chain[i];
-		if (chain->drops && !chain->accepted)
-			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name,
-				strcmp(chain->hook, "output") ? "dport" : "sport", ports);
+		if (!chain->drops || chain->accepted)
+			continue;
+		end = strcmp(chain->hook, "output") ? "dport" : "sport";
+		if (!by_iptables(chain)) {
+			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name, end, ports);
+			continue;
+		}
+		each = next = doctor_ports(d, false, " ");
+		while ((port = strsep(&next, " ")))
+			fprintf(f, "%snft insert rule %s tcp %s %s accept", ftell(f) ? " && " : "", chain->name, end, port);
+		free(each);
 	}
 	if (fclose(f))
 		abort();

@@ -596,7 +596,7 @@ static const struct fault faults[] = {
 	  .file = { { "/sys/class/net/eth1/bonding_slave/ad_aggregator_id", "2" } },
 	  .expected = "eth1: in aggregator 2, but bond0 sends through aggregator 1 | - | put its switch port into the same 802.3ad group as the others', at the same speed" },
 	{ "silent-service", "a firewall that drops per-core ports", .tweak = silent,
-	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept && nft insert rule ip filter OUTPUT tcp sport '{ 8000, 8008 }' accept | -" },
+	  .expected = "tcp *:80: CPU 0's port 8000 was given 500 packets in 1.0 s, and none came back | nft insert rule inet filter input tcp dport '{ 8000, 8008 }' accept && nft insert rule ip filter OUTPUT tcp sport 8000 accept && nft insert rule ip filter OUTPUT tcp sport 8008 accept | -" },
 	{ "silent-service", "something else that drops them", .tweak = silent_unknown,
 	  .expected = "tcp *:80: CPU 1's port 8008 was given 500 packets in 1.0 s, and none came back | - | what drops them? Rules see the per-core port: nft list ruleset" },
 	{ "no-listener", "a core without a server",

@@ -353,7 +353,7 @@ check_table() {
 }
 
 check_firewall() {
-	local chain rule match ports i
+	local chain
 	if ((EUID)); then
 		warn "firewall: not looked at, only root may read it; run this as root"
 		return
@@ -361,21 +361,36 @@ check_firewall() {
 	firewall_load
 	firewall_drops "${PORTS[@]}" || return 0
 	chain=$REPLY
+	firewall_remedy "$chain"
+	die "firewall: chain $chain would drop the per-core ports; let them in with: $REPLY"
+}
+
+# firewall_remedy "FAMILY TABLE CHAIN": the commands that let PORTS in, into REPLY
+firewall_remedy() {
+	local chain=$1 match ports port i
+	REPLY=''
 	if [[ $chain == @(ip iptables|ip6 ip6tables)'-legacy '* ]]; then
-		rule='' match="-i $BOND -p tcp -m multiport --dports"
+		match="-i $BOND -p tcp -m multiport --dports"
 		[[ ${FW_HOOK[$chain]} != output ]] || match="-o $BOND -p tcp -m multiport --sports"
 		chain=${chain#* }
 		# A match takes 15 ports.
 		for ((i = 0; i < ${#PORTS[@]}; i += 15)); do
 			ports="${PORTS[*]:i:15}"
-			rule+="${rule:+; }${chain% *} -I ${chain#* } $match ${ports// /,} -j ACCEPT"
+			REPLY+="${REPLY:+; }${chain% *} -I ${chain#* } $match ${ports// /,} -j ACCEPT"
+		done
+		return
+	fi
+	match="iifname $BOND tcp dport"
+	[[ ${FW_HOOK[$chain]} != output ]] || match="oifname $BOND tcp sport"
+	if [[ $chain == @(ip|ip6)' '@(filter|mangle|raw|security|nat)' '* ]]; then
+		# iptables-save knows no set: of a rule with one it would print all but the ports,
+		# and restored from that it would let everything in.
+		for port in "${PORTS[@]}"; do
+			REPLY+="${REPLY:+; }nft insert rule $chain $match $port accept"
 		done
 	else
-		match="iifname $BOND tcp dport"
-		[[ ${FW_HOOK[$chain]} != output ]] || match="oifname $BOND tcp sport"
-		rule="nft insert rule $chain $match '{ ${PORTS_LIST//,/, } }' accept"
+		REPLY="nft insert rule $chain $match '{ ${PORTS_LIST//,/, } }' accept"
 	fi
-	die "firewall: chain $chain would drop the per-core ports; let them in with: $rule"
 }
 
 # An irqbalance that can be told will be (want_bans). Asked again at the end of up if a NIC
