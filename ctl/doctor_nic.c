@@ -41,7 +41,7 @@ static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_
 		for (k = 0; k < nic->irq[i].now.n; k++)
 			cpulist_add(&cpus, nic->irq[i].now.cpu[k]);
 	*used = cpus.n;
-	*share = d->m.online.n > nics ? d->m.online.n / nics : 1;
+	*share = d->m.pool.n > nics ? d->m.pool.n / nics : 1;
 	if (nic->has_list && nic->list.n > *share)
 		*share = nic->list.n;
 	return nics > 1 && nic->rx_queues > *share && cpus.n > *share &&
@@ -58,7 +58,7 @@ void check_queues(struct doctor *d)
 		if (!too_many_queues(d, nic, &share, &used))
 			continue;
 		found(&d->found, nic->name, "%u queues on %zu cores, but %zu NICs share %zu cores: it has %zu of its own",
-		      nic->rx_queues, used, count_nics(d), d->m.online.n, share);
+		      nic->rx_queues, used, count_nics(d), d->m.pool.n, share);
 		mend(&d->found, "ethtool -L %s combined %zu", nic->name, share);
 	}
 }

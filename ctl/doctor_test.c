@@ -974,6 +974,129 @@ static void queues(size_t row)
 	clear();
 }
 
+/*
+ * Which cores a NIC is to have: the table of tests/affinity/placement.sh where NICs are not
+ * pinned, since setup-flowpar.sh deals by the same rules. CPUs are CPU:NODE:SIBLINGS, NICs
+ * NAME:NODE:QUEUES:ALLOWED..., the last for each queue, or for all; what is wanted has '!'
+ * where interrupts are to be moved. Once they are there is nothing more to be found.
+ */
+static const struct {
+	const char *what, *cpus, *nics, *want, *isolated, *cpuset;
+} plans[] = {
+	{ "one queue each: the first", "0:0 1:0 2:0 3:0", "eth0:0:1:0-3 eth1:0:1:0-3", "eth0 0! eth1 1!", NULL, NULL },
+	{ "more NICs than cores: they share", "0:0 1:0", "eth0:0:1:0-1 eth1:0:1:0-1 eth2:-1:1:0-1", "eth0 0! eth1 1! eth2 0!", NULL, NULL },
+	{ "eight queues, eight cores", "0:0 1:0 2:0 3:0 4:0 5:0 6:0 7:0", "eth0:-1:8:0-7", "eth0 0-7!", NULL, NULL },
+	{ "... pinned to one core by somebody", "0:0 1:0 2:0 3:0", "eth0:-1:4:0", "eth0 0", NULL, NULL },
+	{ "... but for one", "0:0 1:0 2:0 3:0", "eth0:-1:4:0:1:2:0-3", "eth0 0-3!", NULL, NULL },
+	{ "two NICs that their drivers pin to the same four of eight", "0:0 1:0 2:0 3:0 4:0 5:0 6:0 7:0",
+	  "eth0:-1:4:0:1:2:3 eth1:-1:4:0:1:2:3", "eth0 0-3 eth1 4-7!", NULL, NULL },
+	{ "... both threads of four", "0:0:0,4 1:0:1,5 2:0:2,6 3:0:3,7 4:0:0,4 5:0:1,5 6:0:2,6 7:0:3,7",
+	  "eth0:-1:4:0:1:2:3 eth1:-1:4:0:1:2:3", "eth0 0,2! eth1 1,3!", NULL, NULL },
+	{ "... the threads of a core apart", "0:0:0,2 1:0:1,3 2:0:0,2 3:0:1,3", "eth0:-1:2:0:1 eth1:-1:2:2:3", "eth0 0-1 eth1 2-3", NULL, NULL },
+	{ "two NICs that are not pinned", "0:0 1:0 2:0 3:0", "eth0:-1:4:0-3 eth1:-1:4:0-3", "eth0 0,2! eth1 1,3!", NULL, NULL },
+	{ "several queues: what is left of the node", "0:0 1:0 2:0 3:0", "eth0:0:1:0-3 multi0:0:4:0-3", "eth0 0! multi0 1-3!", NULL, NULL },
+	{ "... not beyond it", "0:0 1:0 2:1 3:1", "many:1:8:0-3 near:0:1:0-3", "many 2-3! near 0!", NULL, NULL },
+	{ "no more than it has queues", "0:0 1:0 2:0 3:0", "eth0:0:2:0-3", "eth0 0-1!", NULL, NULL },
+	{ "each a core of its own node", "0:0 1:0 2:1 3:1", "far:1:1:0-3 near:0:1:0-3", "far 2! near 0!", NULL, NULL },
+	{ "no core left on its node: one of another", "0:0 1:0 2:1 3:1", "far:1:1:0-3 far2:1:1:0-3 far3:1:1:0-3", "far 2! far2 3! far3 0!", NULL, NULL },
+	{ "one thread of a core, also for queues", "0:0:0,4 1:0:1,5 4:0:0,4 5:0:1,5", "multi0:0:8:0-1", "multi0 0-1!", NULL, NULL },
+	{ "isolated cores are left out", "0:0 1:0 2:0 3:0", "eth0:0:4:0-3", "eth0 1,3!", "0,2", NULL },
+	{ "... and those where no service may run", "0:0 1:0 2:0 3:0", "eth0:0:4:0-3", "eth0 1-2!", "0", "0-2" },
+	{ "all isolated: any", "0:0 1:0", "eth0:0:2:0-1", "eth0 0-1!", "0-1", NULL },
+};
+
+/* The findings of check irq, with the machine as it is planted. */
+static size_t planned(char **text)
+{
+	struct doctor *d = calloc(1, sizeof(*d));
+	const struct nic *nic;
+	size_t len, i, n;
+	char *list;
+	FILE *out = open_memstream(text, &len);
+
+	if (!d || !out || !machine_read(&d->m, NULL))
+		abort();
+	machine_plan(&d->m);
+	check_irq(d);
+	n = d->found.n;
+	for (nic = d->m.bond->nic; nic < d->m.bond->nic + d->m.bond->n; nic++) {
+		list = cpulist_format(&nic->want);
+		fprintf(out, "%s%s %s%s", nic > d->m.bond->nic ? " " : "", nic->name, list, nic->planned ? "!" : "");
+		free(list);
+		for (i = 0; i < nic->n_irqs; i++)	/* as the commands do */
+			if (nic->planned) {
+				list = NULL;
+				if (asprintf(&list, "%u", nic->want.cpu[nic->irq[i].queue % nic->want.n]) < 0)
+					abort();
+				plant_text(list, "/proc/irq/%u/smp_affinity_list", nic->irq[i].number);
+				free(list);
+			}
+	}
+	fclose(out);
+	doctor_free(d);
+	free(d);
+	return n;
+}
+
+static void plan(size_t row)
+{
+	char *spec = strdup(plans[row].cpus), *nics = strdup(plans[row].nics), *next = spec, *word, *text, *again;
+	struct cpulist online = { .n = 0 };
+	unsigned int irq = 24;
+	size_t found_n, then;
+	bool good;
+
+	while ((word = strsep(&next, " "))) {
+		const char *cpu = strsep(&word, ":"), *node = strsep(&word, ":");
+		char *cpus = NULL;
+
+		cpulist_add(&online, (unsigned int)atoi(cpu));
+		plant_text(word ? word : cpu, "/sys/devices/system/cpu/cpu%s/topology/thread_siblings_list", cpu);
+		/* its node has those before it too */
+		if (strcmp(node, "0") && asprintf(&cpus, "2-%s", cpu) < 0)
+			abort();
+		if (!strcmp(node, "0") && asprintf(&cpus, "0-%s", cpu) < 0)
+			abort();
+		plant_text(cpus, "/sys/devices/system/node/node%s/cpulist", node);
+		free(cpus);
+	}
+	word = cpulist_format(&online);
+	plant_text(word, "/sys/devices/system/cpu/online");
+	free(word);
+	plant_text(plans[row].isolated ? plans[row].isolated : "\n", "/sys/devices/system/cpu/isolated");
+	plant_text("(null)", "/sys/devices/system/cpu/nohz_full");
+	if (plans[row].cpuset)
+		plant_text(plans[row].cpuset, "/sys/fs/cgroup/system.slice/cpuset.cpus.effective");
+	for (next = nics; (word = strsep(&next, " "));) {
+		const char *name = strsep(&word, ":"), *node = strsep(&word, ":"), *allowed = NULL, *one;
+		int queue, queues = atoi(strsep(&word, ":"));
+
+		plant_text("1", "/sys/class/net/%s/carrier", name);
+		plant_text("1", "/sys/class/net/%s/type", name);
+		plant_text(node, "/sys/class/net/%s/device/numa_node", name);
+		for (queue = 0; queue < queues; queue++, irq++) {
+			one = strsep(&word, ":");
+			allowed = one ? one : allowed;
+			plant_text("msix", "/sys/class/net/%s/device/msi_irqs/%u", name, irq);
+			plant_text(allowed, "/proc/irq/%u/smp_affinity_list", irq);
+			plant_text("/", "/proc/irq/%u/%s-rxtx-%d", irq, name, queue);
+		}
+	}
+	found_n = planned(&text);
+	then = planned(&again);
+	good = !strcmp(text, plans[row].want) && !!found_n == !!strchr(plans[row].want, '!') && !then;
+	printf("%sok - doctor: cores of NICs: %s\n", good ? "" : "not ", plans[row].what);
+	if (!good)
+		printf("#   found:    %s (%zu findings)\n#   expected: %s\n#   then:     %s (%zu findings)\n", text, found_n,
+		       plans[row].want, again, then);
+	failed |= !good;
+	free(text);
+	free(again);
+	free(spec);
+	free(nics);
+	clear();
+}
+
 /* Has each check its fault? */
 static void complete(void)
 {
@@ -1016,6 +1139,8 @@ int main(void)
 	}
 	for (row = 0; row < sizeof(named) / sizeof(named[0]); row++)
 		queues(row);
+	for (row = 0; row < sizeof(plans) / sizeof(plans[0]); row++)
+		plan(row);
 	complete();
 	rmdir(root);
 	return failed;

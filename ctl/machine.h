@@ -98,6 +98,7 @@ struct sample {
 
 struct machine {
 	struct cpulist online;
+	struct cpulist pool;	/* those of them that NICs may be given (machine_plan) */
 	struct lag *bond;
 	size_t n;
 	unsigned int odd;	/* bonds and NICs left out, since their names fit in no command */
@@ -126,7 +127,7 @@ double machine_seconds(const struct machine *m);
  *
  * In this order: the slave's own list; where its interrupts are pinned, if no NIC
  * before it has that core; free ones, first those where the steered services have
- * listeners.
+ * listeners, as many as the NIC has queues and there are for it.
  */
 void machine_plan(struct machine *m);
 
