@@ -28,9 +28,17 @@ static size_t count_nics(const struct doctor *d)
 	return n;
 }
 
+/* It shows channels as others do, and refuses to have them changed. */
+static bool fixed_channels(const struct nic *nic)
+{
+	char driver[32];
+
+	return tree_link(driver, sizeof(driver), "/sys/class/net/%s/device/driver", nic->name) && !strcmp(driver, "vmxnet3");
+}
+
 /*
  * More queues than a NIC has cores, on cores that others have too, and may that be
- * changed? vmxnet3 has a fixed number of channels, others a number for each way.
+ * changed? Some drivers have a number for each way.
  */
 static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_t *share, size_t *used)
 {
@@ -45,7 +53,7 @@ static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_
 	if (nic->has_list && nic->list.n > *share)
 		*share = nic->list.n;
 	return nics > 1 && nic->rx_queues > *share && cpus.n > *share &&
-	       nic->combined && nic->combined_max >= *share;
+	       nic->combined && nic->combined_max >= *share && !fixed_channels(nic);
 }
 
 void check_queues(struct doctor *d)

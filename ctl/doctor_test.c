@@ -191,7 +191,7 @@ static int take_out(const char *path, const struct stat *st, int flag, struct FT
 struct fault {
 	const char *name;		/* of the check that finds it; NULL: nobody */
 	const char *what;
-	struct file file[8];
+	struct file file[10];
 	struct file later[4];		/* before the second sample */
 	const char *bond;		/* as --bond names it */
 	void (*tweak)(struct doctor *d, int when);
@@ -662,7 +662,7 @@ static const struct fault faults[] = {
 	  .expected = "bond1: miimon 0: a link that fails is never noticed | echo 100 > /sys/class/net/bond1/bonding/miimon | -" },
 	{ "queues", "a NIC with a queue on every core", .tweak = channels,
 	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
-		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "2" },
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
 		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
 	  .expected = "eth0: 4 queues on 4 cores, but 2 NICs share 4 cores: it has 2 of its own | ethtool -L eth0 combined 2 | -" },
 	{ "irq", "... whose driver lets nobody change that",
@@ -686,6 +686,11 @@ static const struct fault faults[] = {
 		    { "/proc/irq/26/smp_affinity_list", "0" }, { "/proc/irq/27/smp_affinity_list", "0" },
 		    { "/proc/irq/26/effective_affinity_list", "0" }, { "/proc/irq/27/effective_affinity_list", "0" } },
 	  .expected = "eth1: 2 of 2 interrupts (26-27) go to CPU 0, as eth0's do | echo 1 > /proc/irq/26/smp_affinity_list; echo 1 > /proc/irq/27/smp_affinity_list | -" },
+	{ "irq", "... but shows its channels", .tweak = channels,
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
+		    { "/proc/irq/24/effective_affinity_list", "0-3" }, { "/sys/class/net/eth0/device/driver", "@../../../bus/pci/drivers/vmxnet3" } },
+	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
 	{ "irq", "a NIC on a core where nobody listens",
 	  .file = { { "/sys/class/net/eth1/bonding_slave/cpus", "\n" },
 		    { "/proc/irq/26/smp_affinity_list", "3" }, { "/proc/irq/27/smp_affinity_list", "3" },

@@ -101,7 +101,8 @@ static bool irq_read(struct irq *irq, unsigned int number)
 	irq->number = number;
 	if (!tree_cpus(&irq->allowed, "/proc/irq/%u/smp_affinity_list", number))
 		return false;
-	if (!tree_cpus(&irq->now, "/proc/irq/%u/effective_affinity_list", number) || !irq->now.n)
+	/* What was pinned goes there with the next one. */
+	if (irq->allowed.n == 1 || !tree_cpus(&irq->now, "/proc/irq/%u/effective_affinity_list", number) || !irq->now.n)
 		irq->now = irq->allowed;
 	irq_name(irq);
 	/* Only there with CONFIG_GENERIC_IRQ_DEBUGFS and debugfs. */
