@@ -29,6 +29,7 @@ struct doctor {
 	enum irqbalance_answer irqbalance;
 	struct cpulist left_alone;	/* what it leaves alone, if it answered */
 	unsigned int port;	/* whose server is looked at; 0: known from m.steered, or not at all */
+	bool guessed;		/* ... which nobody has said */
 	bool *ports;		/* 65536: it, and the steered ports, public and per core */
 	struct findings found;
 };

@@ -196,6 +196,7 @@ struct fault {
 	const char *bond;		/* as --bond names it */
 	void (*tweak)(struct doctor *d, int when);
 	const char *expected;		/* "OBJECT: FOUND | COMMAND | ADVICE", - for none */
+	const char *unseen;		/* what is said not to be looked at, if it matters */
 };
 
 /* When a tweak is called: before servers are read, and before the checks. */
@@ -515,6 +516,14 @@ static void plain(struct doctor *d, int when)
 	d->port = 80;
 }
 
+/* ... and nobody said which port. */
+static void unsaid(struct doctor *d, int when)
+{
+	plain(d, when);
+	if (when == BEFORE_READING)
+		d->port = 0;
+}
+
 static void nft(struct doctor *d, int when)
 {
 	plain(d, when);
@@ -528,7 +537,10 @@ static void ephemeral(struct doctor *d, int when)
 	d->m.steered[0].base_port = 32760;	/* and 32768 */
 }
 
-#define ADVICE_RUN "stop it and start one a core: flowparctl run --cpus 0-1 --port-base 8000 --listen bpf --port 80 -- SERVER..."
+#define RUN_AS(before, cpus, port, rest) before "flowparctl run --cpus " cpus " --port-base 8000 --listen bpf --port " port " --template " rest
+#define LIGHTTPD(cpus) RUN_AS("FLOWPAR_DOCROOT=${FLOWPAR_DOCROOT:-/var/www/html} ", cpus, "80", "/etc/flowpar/lighttpd.conf.in -- /usr/sbin/lighttpd -D -f {conf}")
+#define ADVICE_RUN "stop it and start one a core: " LIGHTTPD("0-1")
+#define GUESS "if it is this port that is to be served so, one server a core does it: "
 #define ADVICE_SWITCH "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; few clients stay unequal"
 #define TRACKED { CT "count", "3\n" }, { "/proc/net/nf_conntrack",	\
 	"ipv4     2 tcp      6 119 TIME_WAIT src=10.0.0.2 dst=10.0.0.1 sport=40000 dport=8000 src=10.0.0.1 dst=10.0.0.2 sport=8000 dport=40000 [ASSURED] mark=0 use=2\n" \
@@ -541,6 +553,10 @@ static void ephemeral(struct doctor *d, int when)
 	{ "/sys/class/net/" bond "/bonding/slaves", "\n" },		\
 	{ "/sys/class/net/" bond "/bonding/miimon", "0\n" },		\
 	{ "/sys/class/net/" bond "/bonding/xmit_hash_policy", "layer2 0\n" }
+#define CONNECTED(port, state) \
+	"   0: 0100000A:" port " 0200000A:9C40 " state " 00000000:00000000 00:00000000 00000000     0        0 0 1 0 100 0 0 10 0\n"
+#define EIGHT(port, state) CONNECTED(port, state) CONNECTED(port, state) CONNECTED(port, state) CONNECTED(port, state) \
+	CONNECTED(port, state) CONNECTED(port, state) CONNECTED(port, state) CONNECTED(port, state)
 #define STATUS(cpus) "Name:\tx\nCpus_allowed_list:\t" cpus "\n"
 
 /* What irqbalance leaves alone, over its socket. */
@@ -619,7 +635,7 @@ static const struct fault faults[] = {
 	  .expected = "tcp [::]:80: who listens for 1 of 2 cores (CPU 1, from port 8008 on) does so for IPv4 only: IPv6 is refused there | - | let the server listen on [::] too, at the same ports" },
 	{ "accept-queue", "accept queues that overflow",
 	  .later = { { "/proc/net/netstat", NETSTAT("17", "2") } },
-	  .expected = "accept queues: full 12 times in 1.0 s, with 250 connections accepted; somaxconn is 4096 | - | raise the servers' backlog (ss -ltn shows it), or let full queues spill: flowparctl service add --spill 75" },
+	  .expected = "accept queues: full 12 times in 1.0 s, with 250 connections accepted; somaxconn is 4096 | - | raise the servers' backlog, which ss -ltn shows as Send-Q of those that listen" },
 	{ "nic-drops", "a ring that overflows", .tweak = ring,
 	  .later = { { "/sys/class/net/eth0/statistics/rx_fifo_errors", "33" }, { "/sys/class/net/eth0/statistics/rx_missed_errors", "30" } },
 	  .expected = "eth0: 33 packets lost in 1.0 s, its receive ring of 256 was full | ethtool -G eth0 rx 4096 | -" },
@@ -670,6 +686,11 @@ static const struct fault faults[] = {
 		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
 		    { "/proc/irq/24/effective_affinity_list", "0-3" } },
 	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
+	{ "irq", "... but shows its channels", .tweak = channels,
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
+		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
+		    { "/proc/irq/24/effective_affinity_list", "0-3" }, { "/sys/class/net/eth0/device/driver", "@../../../bus/pci/drivers/vmxnet3" } },
+	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
 	{ "irq", "... or not for both ways together", .tweak = separate,
 	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
 		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
@@ -686,11 +707,6 @@ static const struct fault faults[] = {
 		    { "/proc/irq/26/smp_affinity_list", "0" }, { "/proc/irq/27/smp_affinity_list", "0" },
 		    { "/proc/irq/26/effective_affinity_list", "0" }, { "/proc/irq/27/effective_affinity_list", "0" } },
 	  .expected = "eth1: 2 of 2 interrupts (26-27) go to CPU 0, as eth0's do | echo 1 > /proc/irq/26/smp_affinity_list; echo 1 > /proc/irq/27/smp_affinity_list | -" },
-	{ "irq", "... but shows its channels", .tweak = channels,
-	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), QUEUES("eth0", "rx-2/rps_cpus", "0"), QUEUES("eth0", "rx-3/rps_cpus", "0"),
-		    { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/irq/24/smp_affinity_list", "0-3" },
-		    { "/proc/irq/24/effective_affinity_list", "0-3" }, { "/sys/class/net/eth0/device/driver", "@../../../bus/pci/drivers/vmxnet3" } },
-	  .expected = "eth0: 1 of 2 interrupts (24) may go to CPUs 0-3, now 0-3 | echo 0 > /proc/irq/24/smp_affinity_list | -" },
 	{ "irq", "a NIC on a core where nobody listens",
 	  .file = { { "/sys/class/net/eth1/bonding_slave/cpus", "\n" },
 		    { "/proc/irq/26/smp_affinity_list", "3" }, { "/proc/irq/27/smp_affinity_list", "3" },
@@ -730,6 +746,25 @@ static const struct fault faults[] = {
 	{ "shared-listener", "one listener for all", .tweak = plain,
 	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") } },
 	  .expected = "port 80: one listening socket for the flows of 2 cores (lighttpd, 1 processes) | - | " ADVICE_RUN },
+	{ "shared-listener", "... of one NIC with a queue on each", .tweak = plain,
+	  .file = { { BOND "slaves", "eth0\n" }, { "/sys/class/net/eth0/bonding_slave/cpus", "\n" }, { "/proc/net/tcp", LISTEN("0050", "300") },
+		    { "/proc/irq/25/smp_affinity_list", "2" }, { "/proc/irq/25/effective_affinity_list", "2" }, { "/proc/irq/25/eth0-tx-0", NULL },
+		    { "/proc/irq/25/eth0-rx-1", "/" }, { "/proc/100/comm", "nginx\n" } },
+	  .expected = "port 80: one listening socket for the flows of 2 cores (nginx, 1 processes) | - | stop it and start one a core: "
+		RUN_AS("", "0,2", "80", "/etc/flowpar/nginx.conf.in -- nginx -c {conf}") },
+	{ "shared-listener", "one listener for all, of a server that no template is for", .tweak = plain,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") }, { "/proc/100/comm", "python3\n" } },
+	  .expected = "port 80: one listening socket for the flows of 2 cores (python3, 1 processes) | - | stop it and start one a core: "
+		RUN_AS("", "0-1", "80", "FILE -- SERVER {conf}, with its configuration as FILE, {port} in the place of the port, and its command, in the foreground, as SERVER") },
+	{ "shared-listener", "... of a port that is only guessed, not ssh's nor one whose connections are over", .tweak = unsaid,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0016", "302") LISTEN("08AE", "301") LISTEN("1F90", "303") EIGHT("0050", "01")
+		      EIGHT("0016", "01") EIGHT("0016", "01") EIGHT("08AE", "01") EIGHT("08AE", "01") EIGHT("1F90", "06") EIGHT("1F90", "06") },
+		    { "/proc/101/comm", "sshd-session\n" } },
+	  .expected = "port 80: one listening socket for the flows of 2 cores (lighttpd, 1 processes) | - | " GUESS LIGHTTPD("0-1"),
+	  .unseen = "server: any other port than 80, which has most connections; say with --port which one is served" },
+	{ NULL, "connections of ssh alone", .tweak = unsaid,
+	  .file = { { "/proc/net/tcp", LISTEN("0016", "300") EIGHT("0016", "01") } },
+	  .unseen = "server: no listened port has 8 connections now; say with --port which one is served" },
 	{ NULL, "a core's listener that nft steers to", .tweak = nft,
 	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") } } },
 	{ NULL, "a listener a core by SO_REUSEPORT, pinned", .tweak = plain,
@@ -738,6 +773,13 @@ static const struct fault faults[] = {
 	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "301") }, { "/proc/101/task/101/status", STATUS("0-3") },
 		    { "/proc/100/task/100/status", STATUS("0-3") } },
 	  .expected = "port 80: 2 processes (lighttpd, pid 100 and others, 2 threads) may run on CPUs 0-3 | - | " ADVICE_RUN },
+	{ NULL, "a server with a thread on each core and a listener each", .tweak = plain,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "302") }, { "/proc/100/fd/4", "@socket:[302]" },
+		    { "/proc/100/task/102/status", STATUS("1") } } },
+	{ "unpinned", "... and a thread that may run on either", .tweak = plain,
+	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "302") }, { "/proc/100/fd/4", "@socket:[302]" },
+		    { "/proc/100/task/102/status", STATUS("1") }, { "/proc/100/task/103/status", STATUS("0-1") } },
+	  .expected = "port 80: lighttpd (pid 100, 3 threads) may run on CPUs 0-1 | - | " ADVICE_RUN },
 	{ NULL, "their master may run anywhere: it serves nobody", .tweak = plain,
 	  .file = { { "/proc/net/tcp", LISTEN("0050", "300") LISTEN("0050", "301") }, { "/proc/50/task/50/status", STATUS("0-3") },
 		    { "/proc/50/fd/3", "@socket:[300]" }, { "/proc/50/fd/4", "@socket:[301]" } } },
@@ -895,6 +937,8 @@ static char *examine(const struct fault *fault)
 	for (f = d->found.finding; f < d->found.finding + d->found.n; f++)
 		fprintf(out, "%s%s: %s: %s | %s | %s", ftell(out) ? "\n" : "", f->check, f->object, f->found,
 			f->command ? f->command : "-", f->advice ? f->advice : "-");
+	for (i = 0; fault->unseen && i < d->found.n_unseen; i++)
+		fprintf(out, "%s%s: %s", ftell(out) ? "\n" : "", d->found.unseen[i].object, d->found.unseen[i].why);
 	fclose(out);
 	doctor_free(d);
 	free(d);
@@ -1131,7 +1175,8 @@ int main(void)
 	tree_set(root);
 	for (f = faults; f < faults + sizeof(faults) / sizeof(faults[0]); f++) {
 		found = examine(f);
-		if (asprintf(&expected, "%s%s%s", f->name ? f->name : "", f->name ? ": " : "", f->name ? f->expected : "") < 0)
+		if (asprintf(&expected, "%s%s%s%s%s", f->name ? f->name : "", f->name ? ": " : "", f->name ? f->expected : "",
+			     f->name && f->unseen ? "\n" : "", f->unseen ? f->unseen : "") < 0)
 			abort();
 		good = !strcmp(found, expected);
 		printf("%sok - doctor: %s%s%s\n", good ? "" : "not ", f->what, f->name ? " is found by " : " has no finding",

@@ -54,6 +54,19 @@ mended() {
 	[[ -z $(found) ]] || not_ok "(what is left)" "$(cat "$LAB_OUT/found.json")"
 }
 
+# advised CHECK EXPRESSION: the command in its advice
+advised() {
+	jq -r --arg check "$1" '.findings[] | select(.check == $check).advice' "$LAB_OUT/found.json" | sed "$2" > "$LAB_OUT/advised"
+}
+
+# As pid, with the templates where a package puts them.
+start_advised() {
+	mkdir -p /etc/flowpar
+	cp "$repo"/configs/*.in /etc/flowpar/
+	bash -c "exec env $(< "$LAB_OUT/advised")" 2> "$LAB_OUT/run.log" &
+	pid=$!
+}
+
 # --- a stock kernel ------------------------------------------------------------------
 
 stock() {
@@ -78,7 +91,7 @@ stock() {
 irq eth1
 shared-listener port 80
 unpinned port 80
-policy bond0" --interval 3
+policy bond0" --interval 3 --port 80
 	says irq '^eth0: [0-9]+ of [0-9]+ interrupts \([0-9,-]+\) may go to CPUs 0-2, now [0-2,-]+$'
 	says shared-listener '^port 80: one listening socket for the flows of 2 cores \(lighttpd, 2 processes\)$'
 	says unpinned '^port 80: 2 processes \(lighttpd, pid [0-9]+ and others, 2 threads\) may run on CPUs 0-2$'
@@ -87,20 +100,17 @@ policy bond0" --interval 3
 costly  eth1
 costly  port 80
 costly  port 80
-costly  bond0" "$(flowparctl doctor | sed -n 's/^\([a-z][a-z]* *[^:]*\): .*/\1/p' | grep -v '^not')"
+costly  bond0" "$(flowparctl doctor --port 80 | sed -n 's/^\([a-z][a-z]* *[^:]*\): .*/\1/p' | grep -v '^not')"
 	check "an ordinary user is told what he may not see" \
 		eval 'as_nobody flowparctl doctor > '"$LAB_OUT"'/nobody; grep -q "^not looked at: switch: .*only root may look" '"$LAB_OUT"'/nobody && grep -q "^not looked at: bond0: its LACP partner" '"$LAB_OUT"'/nobody'
-	jq -r '.findings[] | select(.check == "shared-listener").advice' "$LAB_OUT/found.json" > "$LAB_OUT/advice"
+	advised shared-listener 's/^stop it and start one a core: //'
 	stop
 	remedies > "$LAB_OUT/remedies"
 	check "... the remedies run as printed" bash -euo pipefail "$LAB_OUT/remedies"
 	kill "$pid"
 	wait "$pid"
-	# "stop it and start one a core: flowparctl run ... -- SERVER..."
-	sed 's/.*a core: //; s/SERVER\.\.\./lighttpd -D -f {conf}/; s|--listen|--template '"$repo"'/configs/lighttpd.conf.in --listen|' "$LAB_OUT/advice" > "$LAB_OUT/advised"
-	bash -c "exec $(< "$LAB_OUT/advised")" 2> "$LAB_OUT/run.log" &
-	pid=$!
-	check "the advice for the server runs, with the server's own command" wait_until 60 serving 8000 8008
+	start_advised
+	check "the advice for the server runs as printed" wait_until 60 serving 8000 8008
 	load 0 1
 	finds "all is left that a stock kernel cannot" "policy bond0" --interval 3
 	says policy '^bond0: transmit policy layer3\+4: an answer leaves by its own core.s NIC one time in 2$'
@@ -247,9 +257,8 @@ others() {
 	flowparctl service add --port 81 --base-port 9000 --cpus 0-1
 	finds "a service without servers" "no-listener tcp *:81"
 	says no-listener '^tcp \*:81: nobody listens for 2 of 2 cores \(CPU 0-1, from port 9000 on\)$'
-	jq -r '.findings[0].advice' "$LAB_OUT/found.json" | sed 's/.*instances: //; s|SERVER\.\.\.|busybox httpd -f -p {port} -h /run/www|' > "$LAB_OUT/advised"
-	bash -c "exec $(< "$LAB_OUT/advised")" 2> /dev/null &
-	pid=$!
+	advised no-listener 's/.*instances: //; s|SERVER\.\.\.|busybox httpd -f -p {port} -h /run/www|'
+	start_advised
 	check "the advice runs, with a server's command" wait_until 60 serving 9000 9008
 	finds "... and nothing is found" ""
 	kill "$pid"
@@ -332,10 +341,79 @@ mode() {
 	check "round robin is mended" eval '! found | grep -q ^bond-mode'
 }
 
+# --- NICs with several queues -------------------------------------------------------------
+
+# on_cpus NIC CPU...: the interrupt of the q-th queue goes to the q-th of them, and its map
+on_cpus() {
+	local nic=$1 text='' maps='' q irq
+	shift
+	for ((q = 0; q < $#; q++)); do
+		irq=$(awk -v name="$nic-rxtx-$q" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
+		text+="${text:+ }$(< "/proc/irq/$irq/smp_affinity_list")"
+		maps+="${maps:+ }$((16#$(< "/sys/class/net/$nic/queues/tx-$q/xps_cpus")))"
+	done
+	same "... the interrupts of $nic are on CPUs $*" "$*" "$text"
+	same "... and what it sends" "$(for q; do echo $((1 << q)); done | xargs)" "$maps"
+}
+
+multiqueue() {
+	local pid q nic irq
+	modprobe bonding max_bonds=0
+	ip link add bond0 type bond mode 802.3ad miimon 100 lacp_rate fast
+	echo cpu-bound > /sys/class/net/bond0/bonding/xmit_hash_policy
+	ip link set eth0 master bond0
+	ip link set bond0 up
+	ip address add "$LAB_SERVER/24" dev bond0
+	check "a bond of a NIC with four queues" wait_until 120 lag_ready bond0 1
+	printf 'server.document-root = "/run/www"\nserver.port = 80\n' > /run/lighttpd.conf
+	lighttpd -D -f /run/lighttpd.conf &
+	pid=$!
+	wait_until 60 serving 80
+	finds "its interrupts, and a server for all of them" "irq eth0
+shared-listener port 80
+unpinned port 80
+xps eth0" --port 80
+	says irq '^eth0: 4 of 4 interrupts \([0-9,-]+\) may go to CPUs 0-3, now [0-3,-]+$'
+	says shared-listener '^port 80: one listening socket for the flows of 4 cores \(lighttpd, 1 processes\)$'
+	advised shared-listener 's/^stop it and start one a core: //'
+	kill "$pid"
+	wait "$pid"
+	start_advised
+	check "the advice for the server runs as printed" wait_until 120 serving 8000 8008 8016 8024
+	diagnose
+	mended "a queue on each core"
+	on_cpus eth0 0 1 2 3
+
+	# As drivers do that begin to count at CPU 0.
+	ip link set eth1 down
+	ip link set eth1 master bond0
+	check "another NIC" wait_until 120 lag_ready bond0 2
+	for nic in eth0 eth1; do
+		for q in 0 1 2 3; do
+			irq=$(awk -v name="$nic-rxtx-$q" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
+			echo $((q % 2)) > "/proc/irq/$irq/smp_affinity_list"
+		done
+	done
+	finds "two NICs on the same cores" "irq eth1
+xps eth0
+xps eth1"
+	says irq '^eth1: 4 of 4 interrupts \([0-9,-]+\) go to CPU 0-1, as eth0.s do$'
+	mended "each has its own"
+	on_cpus eth0 0 1 0 1
+	on_cpus eth1 2 3 2 3
+	kill "$pid"
+	wait "$pid"
+}
+
 server() {
 	export FLOWPAR_DOCROOT=/run/www
 	mkdir -p /run/www
 	echo served > /run/www/index.html
+	if [[ ${multiqueue:-} ]]; then
+		lab-ready
+		multiqueue
+		return
+	fi
 	if [[ $LAB_KERNEL == *stock* ]]; then
 		stock
 		return
@@ -355,8 +433,12 @@ server() {
 case ${LAB_ROLE:-host} in
 host)
 	make -s -C "$repo/ctl" || { not_ok "flowparctl builds"; finish; }
-	lab_run --cpus 3 --nics 2 --timeout 1200 ;;
+	if [[ ${multiqueue:-} ]]; then
+		lab_run --nic vmxnet3 --cpus 4 --nics 2 --timeout 900
+	else
+		lab_run --cpus 3 --nics 2 --timeout 1200
+	fi ;;
 server)	server ;;
-client)	obey ;;
+client)	if [[ ${multiqueue:-} ]]; then lab-wait server-exit; else obey; fi ;;
 esac
 finish
