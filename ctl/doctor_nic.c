@@ -430,7 +430,12 @@ void check_rss_load(struct doctor *d)
 			continue;
 		found(&d->found, nic->name, "CPU %u processes %" PRIu64 " of %" PRIu64 " packets that its %zu cores get",
 		      most_cpu, most, total, nic->want.n);
-		mend(&d->found, "ethtool -X %s equal %zu", nic->name, nic->want.n);
+		if (nic->shares_known && !nic->shares_equal)
+			mend(&d->found, "ethtool -X %s equal %u", nic->name, nic->rx_queues);
+		else
+			advise(&d->found, "%s: few flows stay unequal, and so do many if the NIC hashes addresses only: ethtool -n %s rx-flow-hash tcp4 shows it",
+			       nic->shares_known ? "its queues have equal shares of the hash" : "its driver does not tell the queues' shares",
+			       nic->name);
 	}
 }
 

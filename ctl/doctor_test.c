@@ -431,6 +431,24 @@ static void channels(struct doctor *d, int when)
 	d->m.bond[0].nic[0].combined_max = 8;
 }
 
+static void weighted(struct doctor *d, int when)
+{
+	static const uint32_t ring[] = { 0, 0, 0, 1, 0, 0, 0, 1 };
+
+	(void)when;
+	d->m.bond[0].nic[0].shares_known = true;
+	d->m.bond[0].nic[0].shares_equal = ethtool_shares_equal(ring, 8, d->m.bond[0].nic[0].rx_queues);
+}
+
+static void equal(struct doctor *d, int when)
+{
+	static const uint32_t ring[] = { 0, 1, 0, 1, 0, 1, 0 };
+
+	(void)when;
+	d->m.bond[0].nic[0].shares_known = true;
+	d->m.bond[0].nic[0].shares_equal = ethtool_shares_equal(ring, 7, d->m.bond[0].nic[0].rx_queues);
+}
+
 /* The driver could do both, but has a number for each way now: it would refuse. */
 static void separate(struct doctor *d, int when)
 {
@@ -548,6 +566,12 @@ static void ephemeral(struct doctor *d, int when)
 	"ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.0.0.1 sport=40002 dport=22 src=10.0.0.1 dst=10.0.0.2 sport=22 dport=40002 [ASSURED] mark=0 use=2\n" }
 #define TRACKS "conntrack: tracks the service: 1 of its flows in 1.0 s, 3 entries in all | "
 #define QUEUES(nic, number, text) { "/sys/class/net/" nic "/queues/" number, text }
+#define UNEQUAL_QUEUES \
+	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), { "/sys/class/net/eth0/bonding_slave/cpus", "0,2-3" }, \
+		    { "/proc/irq/25/smp_affinity_list", "2" }, { "/proc/irq/25/effective_affinity_list", "2" }, { "/proc/irq/25/eth0-tx-0", NULL }, \
+		    { "/proc/irq/25/eth0-rx-1", "/" } }, \
+	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00001100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") SOFTNET("2", "00000010", "00000000", "00000000") } }
+#define FEW_FLOWS "few flows stay unequal, and so do many if the NIC hashes addresses only: ethtool -n eth0 rx-flow-hash tcp4 shows it"
 #define EMPTY(bond)							\
 	{ "/sys/class/net/" bond "/bonding/mode", "balance-rr 0\n" },	\
 	{ "/sys/class/net/" bond "/bonding/slaves", "\n" },		\
@@ -819,12 +843,12 @@ static const struct fault faults[] = {
 	  .expected = "bond0: packets/s received: eth0 1000, eth1 0: some port gets none | - | " ADVICE_SWITCH },
 	{ NULL, "no traffic to tell by",
 	  .later = { { "/sys/class/net/eth0/statistics/rx_packets", "1150" }, { "/sys/class/net/eth1/statistics/rx_packets", "1001" } } },
-	{ "rss-load", "a NIC whose queues are unequal",
-	  .file = { QUEUES("eth0", "rx-1/rps_cpus", "0"), { "/sys/class/net/eth0/bonding_slave/cpus", "0,2-3" },
-		    { "/proc/irq/25/smp_affinity_list", "2" }, { "/proc/irq/25/effective_affinity_list", "2" }, { "/proc/irq/25/eth0-tx-0", NULL },
-		    { "/proc/irq/25/eth0-rx-1", "/" } },
-	  .later = { { "/proc/net/softnet_stat", SOFTNET("0", "00001100", "00000002", "00000001") SOFTNET("1", "00000100", "00000000", "00000000") SOFTNET("2", "00000010", "00000000", "00000000") } },
-	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | ethtool -X eth0 equal 3 | -" },
+	{ "rss-load", "a NIC whose queues are unequal", .tweak = weighted, UNEQUAL_QUEUES,
+	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | ethtool -X eth0 equal 2 | -" },
+	{ "rss-load", "... with equal shares", .tweak = equal, UNEQUAL_QUEUES,
+	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | - | its queues have equal shares of the hash: " FEW_FLOWS },
+	{ "rss-load", "... whose driver does not tell them", UNEQUAL_QUEUES,
+	  .expected = "eth0: CPU 0 processes 4096 of 4112 packets that its 3 cores get | - | its driver does not tell the queues' shares: " FEW_FLOWS },
 	{ "conntrack", "connection tracking",
 	  .file = { TRACKED },
 	  .expected = TRACKS "nft 'table inet flowpar_notrack { chain arriving { type filter hook prerouting priority raw; tcp dport { 80, 8000, 8008 } notrack; }; chain leaving { type filter hook output priority raw; tcp sport { 80, 8000, 8008 } notrack; }; }' | no rule goes by ct state now; one that does would no longer match these ports" },

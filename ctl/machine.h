@@ -52,6 +52,7 @@ struct nic {
 	unsigned int off;	/* enum feature, bits: could be on, but is off */
 	unsigned int rx_ring, rx_ring_max;	/* 0: unknown */
 	unsigned int combined, combined_max;	/* channels both ways; 0: none, or unknown */
+	bool shares_known, shares_equal;	/* of the queues in what the hash gives them */
 };
 
 /* A bond (bonds.h has what some count). */
