@@ -58,6 +58,9 @@ char *doctor_ports(const struct doctor *d, bool public_ones, const char *between
 /* Does the table of setup-flowpar.sh --listen nft bring flows to the cores' ports? */
 bool doctor_by_nft(const struct doctor *d);
 
+/* Do so many flows by each port tell of a hash that is not fair? */
+bool doctor_uneven(const size_t *flows, size_t ports);
+
 /* doctor_bond.c */
 void check_slave_down(struct doctor *d);
 void check_slave_speed(struct doctor *d);
