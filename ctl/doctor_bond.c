@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tree.h"
+
 /* Fewer packets than that in the interval show nothing. */
 #define ENOUGH_PACKETS		200
 /* One port with this many times another's load is unequal. */
@@ -224,20 +226,54 @@ void check_mode(struct doctor *d)
 	}
 }
 
+/* Does somebody use it as it is: a team, a bridge, or addresses of its own? */
+static bool in_use(const struct nic *nic)
+{
+	static const char *const tables[] = { "/proc/net/route", "/proc/net/if_inet6" };
+	char *text, *line, *rest, name[IF_NAMESIZE];
+	unsigned int scope;
+	bool used = tree_is("/sys/class/net/%s/master", nic->name);
+	size_t i;
+
+	for (i = 0; i < 2 && !used; i++) {
+		text = tree_text("%s", tables[i]);
+		if (!text)
+			continue;
+		/* "NAME DESTINATION ..."; "ADDRESS INDEX PREFIX SCOPE FLAGS NAME", 0: that of all */
+		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+			used |= (i ? sscanf(line, "%*s %*x %*x %x %*x %15s", &scope, name) == 2 && !scope :
+				 sscanf(line, "%15s", name) == 1) && !strcmp(name, nic->name);
+		free(text);
+	}
+	return used;
+}
+
 void check_no_bond(struct doctor *d)
 {
 	const struct lag *b = d->m.bond;
-	char *slaves;
+	const struct nic *nic;
+	char *slaves = NULL;
+	size_t n = 0, len;
+	FILE *f;
 
 	if (!d->m.n || b->name[0])
 		return;
+	f = open_memstream(&slaves, &len);
+	if (!f)
+		abort();
+	for_each_nic(nic, b)
+		if (!in_use(nic))
+			fprintf(f, "%s%s", n++ ? "," : "", nic->name);
+	if (fclose(f))
+		abort();
 	if (b->n < 2) {
 		unseen(&d->found, "bond", "there is none, and %s NIC with a link", b->n ? "only one" : "no");
-		return;
+	} else if (n < 2) {
+		unseen(&d->found, "bond", "there is none, and of %zu NICs with a link %zu in no use: no address, team or bridge", b->n, n);
+	} else {
+		found(&d->found, "machine", "%zu NICs with a link, in no bond and no use: an address is served by one of them", n);
+		advise(&d->found, "setup-flowpar.sh up --bond bond0 --slaves %s --address A.B.C.D/N, with 802.3ad at the switch", slaves);
 	}
-	slaves = slaves_of(b, ",");
-	found(&d->found, "machine", "%zu NICs with a link, in no bond: an address is served by one of them", b->n);
-	advise(&d->found, "setup-flowpar.sh up --bond bond0 --slaves %s --address A.B.C.D/N, with 802.3ad at the switch", slaves);
 	free(slaves);
 }
 
