@@ -297,8 +297,9 @@ void check_policy(struct doctor *d)
 		else if (!by_port)
 			mend(&d->found, "echo layer3+4 > /sys/class/net/%s/bonding/xmit_hash_policy", b->name);
 		else
-			advise(&d->found, "this kernel's bonding does not know cpu-bound: boot a patched kernel, then set it in /sys/class/net/%s/bonding/xmit_hash_policy",
-			       b->name);
+			advise(&d->found, "this kernel's bonding does not know cpu-bound: %s, then set it in /sys/class/net/%s/bonding/xmit_hash_policy",
+			       tree_is("/usr/sbin/flowpar-dkms") ? "run 'flowpar-dkms status', which says what is missing" :
+			       "apt-get install flowpar-dkms, or boot the patched kernel", b->name);
 	}
 }
 
