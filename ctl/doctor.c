@@ -369,9 +369,12 @@ static void watch(struct doctor *d)
 		bonds_free(&bonds[1]);
 	}
 	bonds_free(&bonds[0]);
-	for (i = 0; i < d->m.n; i++)
+	for (i = 0; i < d->m.n; i++) {
 		for (k = 0; k < d->m.bond[i].n; k++)
 			ethtool_read(&d->m.bond[i].nic[k]);
+		if (d->m.bond[i].name[0])
+			ethtool_read_bond(&d->m.bond[i]);
+	}
 }
 
 static void print_bonds(const struct machine *m)

@@ -461,34 +461,43 @@ void check_nic_drops(struct doctor *d)
 	}
 }
 
-void check_offloads(struct doctor *d)
+static void offloads_of(struct doctor *d, const char *name, unsigned int off, int of)
 {
 	char *options = NULL, *names = NULL;
-	struct lag *b;
-	struct nic *nic;
-	size_t len;
+	size_t len, names_len;
 	FILE *f, *t;
 	int i;
 
+	if (!off)
+		return;
+	f = open_memstream(&options, &len);
+	t = open_memstream(&names, &names_len);
+	if (!f || !t)
+		abort();
+	for (i = 0; i < N_FEATURES; i++)
+		if (off & 1U << i) {
+			fprintf(f, " %s on", feature_names[i].option);
+			fprintf(t, "%s%s", ftell(t) ? ", " : "", feature_names[i].name);
+		}
+	fclose(f);
+	fclose(t);
+	found(&d->found, name, "%d of %d offloads off that it has: %s", __builtin_popcount(off), of, names);
+	mend(&d->found, "ethtool -K %s%s", name, options);
+	free(options);
+	free(names);
+}
+
+void check_offloads(struct doctor *d)
+{
+	const struct lag *b;
+	const struct nic *nic;
+
+	/* Off on the bond itself its packets are cut up before any slave sees them. */
+	for (b = d->m.bond; b < d->m.bond + d->m.n; b++)
+		offloads_of(d, b->name, b->off, 2);
 	for_each_nic(b, nic, d) {
 		if (!nic->features_known)
 			unseen(&d->found, nic->name, "its offloads: ethtool netlink does not tell");
-		if (!nic->off)
-			continue;
-		f = open_memstream(&options, &len);
-		t = open_memstream(&names, &len);
-		if (!f || !t)
-			abort();
-		for (i = 0; i < N_FEATURES; i++)
-			if (nic->off & 1U << i) {
-				fprintf(f, " %s on", feature_names[i].option);
-				fprintf(t, "%s%s", ftell(t) ? ", " : "", feature_names[i].name);
-			}
-		fclose(f);
-		fclose(t);
-		found(&d->found, nic->name, "%d of %d offloads off that it has: %s", __builtin_popcount(nic->off), N_FEATURES, names);
-		mend(&d->found, "ethtool -K %s%s", nic->name, options);
-		free(options);
-		free(names);
+		offloads_of(d, nic->name, nic->off, N_FEATURES);
 	}
 }

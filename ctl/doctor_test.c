@@ -419,6 +419,12 @@ static void offloads(struct doctor *d, int when)
 		d->m.bond[0].nic[1].off = 1U << FEATURE_GRO | 1U << FEATURE_TX;
 }
 
+static void bond_offloads(struct doctor *d, int when)
+{
+	if (when == BEFORE_CHECKING)
+		d->m.bond[0].off = 1U << FEATURE_TSO;
+}
+
 static void ring(struct doctor *d, int when)
 {
 	(void)when;
@@ -910,6 +916,8 @@ static const struct fault faults[] = {
 	{ NULL, "long chains that no packet of the service comes to", .tweak = elsewhere },
 	{ "offloads", "offloads off", .tweak = offloads,
 	  .expected = "eth1: 2 of 4 offloads off that it has: generic receive offload, transmit checksum offload | ethtool -K eth1 gro on tx on | -" },
+	{ "offloads", "... on the bond itself", .tweak = bond_offloads,
+	  .expected = "bond0: 1 of 2 offloads off that it has: TCP segmentation offload | ethtool -K bond0 tso on | -" },
 	{ "governor", "a slow frequency governor",
 	  .file = { { "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n" } },
 	  .expected = "CPU 0: frequency governor powersave: CPU 0 runs at 800 of 3600 MHz | echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor | -" },

@@ -61,7 +61,7 @@ static unsigned int bitset(const struct nlattr *set)
 
 static int features_message(const struct nlmsghdr *nlh, void *data)
 {
-	unsigned int could = 0, active = 0, fixed = 0;
+	unsigned int could = 0, active = 0, wanted = 0, fixed = 0;
 	const struct nlattr *attr;
 	struct nic *nic = data;
 
@@ -69,6 +69,9 @@ static int features_message(const struct nlmsghdr *nlh, void *data)
 		switch (mnl_attr_get_type(attr)) {
 		case ETHTOOL_A_FEATURES_HW:
 			could = bitset(attr);
+			break;
+		case ETHTOOL_A_FEATURES_WANTED:
+			wanted = bitset(attr);
 			break;
 		case ETHTOOL_A_FEATURES_ACTIVE:
 			active = bitset(attr);
@@ -80,6 +83,8 @@ static int features_message(const struct nlmsghdr *nlh, void *data)
 	}
 	nic->features_known = true;
 	nic->off = could & ~active & ~fixed;
+	nic->active = active;
+	nic->unwanted = could & ~wanted & ~fixed;
 	return MNL_CB_OK;
 }
 
@@ -179,6 +184,27 @@ static void shares_read(struct nic *nic)
 	nic->shares_known = true;
 	nic->shares_equal = ethtool_shares_equal(table->ring_index, table->size, nic->rx_queues);
 	free(table);
+}
+
+bool ethtool_read_bond(struct lag *b)
+{
+	uint16_t family = netlink_family(ETHTOOL_GENL_NAME);
+	struct nic *nic = calloc(1, sizeof(*nic));
+	unsigned int slaves = 0;
+	bool known;
+	size_t i;
+
+	if (!nic)
+		abort();
+	memcpy(nic->name, b->name, sizeof(nic->name));
+	known = family && !ask(family, ETHTOOL_MSG_FEATURES_GET, ETHTOOL_A_FEATURES_HEADER, nic, features_message) &&
+		nic->features_known;
+	/* A bond sends; what it receives its slaves have been through. It has what one of them has. */
+	for (i = 0; i < b->n; i++)
+		slaves |= b->nic[i].active;
+	b->off = nic->unwanted & slaves & (1U << FEATURE_TSO | 1U << FEATURE_TX);
+	free(nic);
+	return known;
 }
 
 bool ethtool_read(struct nic *nic)

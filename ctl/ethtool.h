@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct lag;
 struct nic;
 
 /* Offloads that a packet without them pays for. */
@@ -25,6 +26,9 @@ extern const struct feature_name {
  * Return: false if this kernel does not tell.
  */
 bool ethtool_read(struct nic *nic);
+
+/* Fill in those of a bond's own that were switched off there, after its slaves: what none has is not missed. */
+bool ethtool_read_bond(struct lag *b);
 
 /* Does a table of rings give each queue as much as the others, as far as that can be? */
 bool ethtool_shares_equal(const uint32_t *ring, size_t size, unsigned int queues);

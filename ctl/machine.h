@@ -50,6 +50,7 @@ struct nic {
 	/* By ethtool netlink. */
 	bool features_known;
 	unsigned int off;	/* enum feature, bits: could be on, but is off */
+	unsigned int active, unwanted;	/* what is on; what somebody switched off */
 	unsigned int rx_ring, rx_ring_max;	/* 0: unknown */
 	unsigned int combined, combined_max;	/* channels both ways; 0: none, or unknown */
 	bool shares_known, shares_equal;	/* of the queues in what the hash gives them */
@@ -63,6 +64,7 @@ struct lag {
 	long long aggregator, miimon, arp_interval, mtu;
 	struct nic *nic;
 	size_t n;
+	unsigned int off;	/* enum feature, bits: switched off on the bond itself */
 	bool patched;		/* this bonding knows cpu-bound */
 
 	/* Packets in the interval that left by a slave of their core's own, or another. */

@@ -397,10 +397,13 @@ xps eth0" --port 80
 			echo $((q % 2)) > "/proc/irq/$irq/smp_affinity_list"
 		done
 	done
-	finds "two NICs on the same cores" "irq eth1
+	ethtool -K bond0 tso off
+	finds "two NICs on the same cores, and offloads that the bond does not pass on" "irq eth1
 xps eth0
-xps eth1"
+xps eth1
+offloads bond0"
 	says irq '^eth1: 4 of 4 interrupts \([0-9,-]+\) go to CPU 0-1, as eth0.s do$'
+	says offloads '^bond0: 1 of 2 offloads off that it has: TCP segmentation offload$'
 	mended "each has its own"
 	on_cpus eth0 0 1 0 1
 	on_cpus eth1 2 3 2 3
