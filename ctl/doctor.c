@@ -35,7 +35,7 @@ static bool json;
 static const struct option_spec options[] = {
 	{ "bond", "NAME", "look at this bond (default: at all that have slaves; without any at the NICs)", .string = &bond },
 	{ "port", "P", "public port that is served (default: those of the services, else the\n"
-	  "                           listened one with most connections)",
+	  "                           listened one with most connections, but for ssh's)",
 	  .number = &port, .min = 1, .max = 65535 },
 	{ "interval", "SECONDS", "how long to watch what is counted (default 1)",
 	  .number = &interval, .min = 1, .max = 3600 },
@@ -205,7 +205,10 @@ void doctor_read(struct doctor *d)
 		abort();
 	if (!d->port && !d->m.n_steered) {
 		d->port = servers_busiest(BUSY);
-		if (!d->port)
+		d->guessed = d->port;
+		if (d->guessed)
+			unseen(&d->found, "server", "any other port than %u, which has most connections; say with --port which one is served", d->port);
+		else
 			unseen(&d->found, "server", "no listened port has %d connections now; say with --port which one is served", BUSY);
 	}
 	mark(d, d->port);
@@ -366,9 +369,12 @@ static void watch(struct doctor *d)
 		bonds_free(&bonds[1]);
 	}
 	bonds_free(&bonds[0]);
-	for (i = 0; i < d->m.n; i++)
+	for (i = 0; i < d->m.n; i++) {
 		for (k = 0; k < d->m.bond[i].n; k++)
 			ethtool_read(&d->m.bond[i].nic[k]);
+		if (d->m.bond[i].name[0])
+			ethtool_read_bond(&d->m.bond[i]);
+	}
 }
 
 static void print_bonds(const struct machine *m)

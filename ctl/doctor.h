@@ -29,6 +29,7 @@ struct doctor {
 	enum irqbalance_answer irqbalance;
 	struct cpulist left_alone;	/* what it leaves alone, if it answered */
 	unsigned int port;	/* whose server is looked at; 0: known from m.steered, or not at all */
+	bool guessed;		/* ... which nobody has said */
 	bool *ports;		/* 65536: it, and the steered ports, public and per core */
 	struct findings found;
 };
@@ -62,6 +63,9 @@ unsigned int doctor_firewall_port(const struct doctor *d);
 
 /* Does the table of setup-flowpar.sh --listen nft bring flows to the cores' ports? */
 bool doctor_by_nft(const struct doctor *d);
+
+/* Do so many flows by each port tell of a hash that is not fair? */
+bool doctor_uneven(const size_t *flows, size_t ports);
 
 /* doctor_bond.c */
 void check_slave_down(struct doctor *d);

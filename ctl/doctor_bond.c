@@ -5,15 +5,20 @@
 #include "doctor.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tree.h"
+
 /* Fewer packets than that in the interval show nothing. */
 #define ENOUGH_PACKETS		200
 /* One port with this many times another's load is unequal. */
 #define UNEQUAL			2
+/* Flows a port that there have to be to tell (Cochran, 1954: less than 5 expected are too few). */
+#define ENOUGH_PER_PORT		5
 /* So many addresses by one link are no accident: with two links one time in 2048. */
 #define ENOUGH_ADDRESSES	12
 /* So many flows by the links of a certain hash are none either: one time in 2^23. */
@@ -221,20 +226,54 @@ void check_mode(struct doctor *d)
 	}
 }
 
+/* Does somebody use it as it is: a team, a bridge, or addresses of its own? */
+static bool in_use(const struct nic *nic)
+{
+	static const char *const tables[] = { "/proc/net/route", "/proc/net/if_inet6" };
+	char *text, *line, *rest, name[IF_NAMESIZE];
+	unsigned int scope;
+	bool used = tree_is("/sys/class/net/%s/master", nic->name);
+	size_t i;
+
+	for (i = 0; i < 2 && !used; i++) {
+		text = tree_text("%s", tables[i]);
+		if (!text)
+			continue;
+		/* "NAME DESTINATION ..."; "ADDRESS INDEX PREFIX SCOPE FLAGS NAME", 0: that of all */
+		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+			used |= (i ? sscanf(line, "%*s %*x %*x %x %*x %15s", &scope, name) == 2 && !scope :
+				 sscanf(line, "%15s", name) == 1) && !strcmp(name, nic->name);
+		free(text);
+	}
+	return used;
+}
+
 void check_no_bond(struct doctor *d)
 {
 	const struct lag *b = d->m.bond;
-	char *slaves;
+	const struct nic *nic;
+	char *slaves = NULL;
+	size_t n = 0, len;
+	FILE *f;
 
 	if (!d->m.n || b->name[0])
 		return;
+	f = open_memstream(&slaves, &len);
+	if (!f)
+		abort();
+	for_each_nic(nic, b)
+		if (!in_use(nic))
+			fprintf(f, "%s%s", n++ ? "," : "", nic->name);
+	if (fclose(f))
+		abort();
 	if (b->n < 2) {
 		unseen(&d->found, "bond", "there is none, and %s NIC with a link", b->n ? "only one" : "no");
-		return;
+	} else if (n < 2) {
+		unseen(&d->found, "bond", "there is none, and of %zu NICs with a link %zu in no use: no address, team or bridge", b->n, n);
+	} else {
+		found(&d->found, "machine", "%zu NICs with a link, in no bond and no use: an address is served by one of them", n);
+		advise(&d->found, "setup-flowpar.sh up --bond bond0 --slaves %s --address A.B.C.D/N, with 802.3ad at the switch", slaves);
 	}
-	slaves = slaves_of(b, ",");
-	found(&d->found, "machine", "%zu NICs with a link, in no bond: an address is served by one of them", b->n);
-	advise(&d->found, "setup-flowpar.sh up --bond bond0 --slaves %s --address A.B.C.D/N, with 802.3ad at the switch", slaves);
 	free(slaves);
 }
 
@@ -258,8 +297,9 @@ void check_policy(struct doctor *d)
 		else if (!by_port)
 			mend(&d->found, "echo layer3+4 > /sys/class/net/%s/bonding/xmit_hash_policy", b->name);
 		else
-			advise(&d->found, "this kernel's bonding does not know cpu-bound: boot a patched kernel, then set it in /sys/class/net/%s/bonding/xmit_hash_policy",
-			       b->name);
+			advise(&d->found, "this kernel's bonding does not know cpu-bound: %s, then set it in /sys/class/net/%s/bonding/xmit_hash_policy",
+			       tree_is("/usr/sbin/flowpar-dkms") ? "run 'flowpar-dkms status', which says what is missing" :
+			       "apt-get install flowpar-dkms, or boot the patched kernel", b->name);
 	}
 }
 
@@ -376,7 +416,10 @@ static size_t flows_by_l34(const struct syns *s, size_t bond, size_t n_slaves)
 	return used > 1 ? flows : 0;
 }
 
-/* With a Linux box as the switch: its hash of a flow is also that of the way back. */
+/*
+ * With a Linux box as the switch: its hash of a flow is also that of the way back. It only
+ * matters where the bond goes by that hash too, and not by cores.
+ */
 void check_symmetric_hash(struct doctor *d)
 {
 	size_t i, n, flows;
@@ -384,58 +427,103 @@ void check_symmetric_hash(struct doctor *d)
 	for (i = 0; i < d->m.n; i++) {
 		const struct lag *b = &d->m.bond[i];
 
-		n = b->name[0] ? working(b) : 0;
+		if (!b->name[0] || (strcmp(b->policy, "layer3+4") && strcmp(b->policy, "encap3+4")))
+			continue;
+		n = working(b);
 		flows = n > 1 ? flows_by_l34(&d->syns, i, n) : 0;
 		if (flows < ENOUGH_FLOWS)
 			continue;
-		found(&d->found, b->name, "all %zu new flows came by the slave that a hash like layer3+4 of its own chooses: the switch hashes as Linux does",
-		      flows);
-		advise(&d->found, "answers leave by layer3+4 where they came by luck: to compare policies have the switch hash otherwise, as with layer2+3");
+		found(&d->found, b->name, "all %zu new flows came by the slave that its own %s chooses for the answers: the switch hashes as Linux does",
+		      flows, b->policy);
+		advise(&d->found, "answers leave where the flows came by the luck of this switch, and with another do not: to compare policies have it hash otherwise, as with layer2+3");
 	}
+}
+
+/*
+ * Pearson's chi-square of n flows in k ports, X2 = sum (n_i - n/k)^2 / (n/k), is by a fair
+ * hash beyond this one time in 2000: its quantile for k - 1 degrees of freedom by Wilson and
+ * Hilferty (The distribution of chi-square, PNAS 17, 1931), with the normal one 3.29.
+ */
+static double chi_square_bound(size_t ports)
+{
+	double v = (double)ports - 1, part = 2 / (9 * v), root = 1 - part + 3.29 * sqrt(part);
+
+	return v * root * root * root;
+}
+
+bool doctor_uneven(const size_t *flows, size_t ports)
+{
+	size_t i, n = 0, most = 0, least = SIZE_MAX;
+	double mean, x2 = 0;
+
+	for (i = 0; i < ports; i++) {
+		n += flows[i];
+		most = flows[i] > most ? flows[i] : most;
+		least = flows[i] < least ? flows[i] : least;
+	}
+	if (ports < 2 || n < ENOUGH_PER_PORT * ports)
+		return false;
+	mean = (double)n / (double)ports;
+	for (i = 0; i < ports; i++)
+		x2 += ((double)flows[i] - mean) * ((double)flows[i] - mean) / mean;
+	/* Of very many flows less would show, that costs nothing. */
+	return x2 > chi_square_bound(ports) && most > UNEQUAL * least;
+}
+
+/* A switch that hashes layer 2 explains it. */
+static bool by_layer2(const struct doctor *d, const struct lag *b)
+{
+	size_t i;
+
+	for (i = 0; i < d->found.n; i++)
+		if (!strcmp(d->found.finding[i].check, "switch-hash") && !strcmp(d->found.finding[i].object, b->name))
+			return true;
+	return false;
+}
+
+static void port_load(struct doctor *d, size_t bond)
+{
+	const struct lag *b = &d->m.bond[bond];
+	size_t *flows = calloc(b->n + 1, sizeof(*flows)), *ports = calloc(b->n + 1, sizeof(*ports)), n = 0, total = 0, len, i;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!flows || !ports || !f)
+		abort();
+	for (i = 0; i < d->syns.n; i++)
+		if (d->syns.syn[i].bond == bond && !seen_before(&d->syns, i))
+			flows[d->syns.syn[i].slave]++;
+	for (i = 0; i < b->n; i++) {
+		if (!b->nic[i].up || !b->nic[i].carrier)
+			continue;
+		fprintf(f, "%s%s %zu", n ? ", " : "", b->nic[i].name, flows[i]);
+		total += flows[i];
+		ports[n++] = flows[i];
+	}
+	if (fclose(f))
+		abort();
+	if (total < ENOUGH_PER_PORT * n) {
+		if (d->syns.known)
+			unseen(&d->found, b->name, "the load of its ports: only %zu new flows came in %.1f s; ask again under load or with a longer --interval",
+			       total, machine_seconds(&d->m));
+	} else if (doctor_uneven(ports, n)) {
+		found(&d->found, b->name, "new flows in %.1f s: %s: a hash that is fair to %zu flows does that less than one time in 1000",
+		      machine_seconds(&d->m), text, total);
+		advise(&d->found, "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; by addresses alone few clients stay unequal");
+	}
+	free(text);
+	free(flows);
+	free(ports);
 }
 
 void check_port_load(struct doctor *d)
 {
-	long long got, most, least, total;
-	const struct lag *b;
-	const struct nic *nic;
-	char *loads = NULL;
-	size_t len;
-	FILE *f;
+	size_t i;
 
-	for_each_bond(b, d) {
-		if (working(b) < 2 || is_backup(b))
-			continue;
-		most = total = 0;
-		least = -1;
-		f = open_memstream(&loads, &len);
-		if (!f)
-			abort();
-		for_each_nic(nic, b) {
-			if (!nic->up || !nic->carrier)
-				continue;
-			got = nic->rx[1] - nic->rx[0];
-			total += got;
-			most = got > most ? got : most;
-			least = least < 0 || got < least ? got : least;
-			fprintf(f, " %s %.0f,", nic->name, (double)got / machine_seconds(&d->m));
-		}
-		if (fclose(f))
-			abort();
-		loads[strlen(loads) - 1] = '\0';
-		if (total < ENOUGH_PACKETS) {
-			unseen(&d->found, b->name, "the load of its ports: only %lld packets came in %.1f s; ask again under load or with a longer --interval",
-			       total, machine_seconds(&d->m));
-		} else if (most > UNEQUAL * least) {
-			if (least)
-				found(&d->found, b->name, "packets/s received:%s: the most are %.1f times the least", loads,
-				      (double)most / (double)least);
-			else
-				found(&d->found, b->name, "packets/s received:%s: some port gets none", loads);
-			advise(&d->found, "have the switch's group hash addresses and ports (layer 3+4), not the way its uplink does already; few clients stay unequal");
-		}
-		free(loads);
-	}
+	for (i = 0; i < d->m.n; i++)
+		if (d->m.bond[i].name[0] && working(&d->m.bond[i]) > 1 && !is_backup(&d->m.bond[i]) &&
+		    !by_layer2(d, &d->m.bond[i]))
+			port_load(d, i);
 }
 
 void check_own_nic(struct doctor *d)

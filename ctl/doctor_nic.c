@@ -28,9 +28,17 @@ static size_t count_nics(const struct doctor *d)
 	return n;
 }
 
+/* It shows channels as others do, and refuses to have them changed. */
+static bool fixed_channels(const struct nic *nic)
+{
+	char driver[32];
+
+	return tree_link(driver, sizeof(driver), "/sys/class/net/%s/device/driver", nic->name) && !strcmp(driver, "vmxnet3");
+}
+
 /*
  * More queues than a NIC has cores, on cores that others have too, and may that be
- * changed? vmxnet3 has a fixed number of channels, others a number for each way.
+ * changed? Some drivers have a number for each way.
  */
 static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_t *share, size_t *used)
 {
@@ -41,11 +49,11 @@ static bool too_many_queues(const struct doctor *d, const struct nic *nic, size_
 		for (k = 0; k < nic->irq[i].now.n; k++)
 			cpulist_add(&cpus, nic->irq[i].now.cpu[k]);
 	*used = cpus.n;
-	*share = d->m.online.n > nics ? d->m.online.n / nics : 1;
+	*share = d->m.pool.n > nics ? d->m.pool.n / nics : 1;
 	if (nic->has_list && nic->list.n > *share)
 		*share = nic->list.n;
 	return nics > 1 && nic->rx_queues > *share && cpus.n > *share &&
-	       nic->combined && nic->combined_max >= *share;
+	       nic->combined && nic->combined_max >= *share && !fixed_channels(nic);
 }
 
 void check_queues(struct doctor *d)
@@ -58,7 +66,7 @@ void check_queues(struct doctor *d)
 		if (!too_many_queues(d, nic, &share, &used))
 			continue;
 		found(&d->found, nic->name, "%u queues on %zu cores, but %zu NICs share %zu cores: it has %zu of its own",
-		      nic->rx_queues, used, count_nics(d), d->m.online.n, share);
+		      nic->rx_queues, used, count_nics(d), d->m.pool.n, share);
 		mend(&d->found, "ethtool -L %s combined %zu", nic->name, share);
 	}
 }
@@ -422,7 +430,12 @@ void check_rss_load(struct doctor *d)
 			continue;
 		found(&d->found, nic->name, "CPU %u processes %" PRIu64 " of %" PRIu64 " packets that its %zu cores get",
 		      most_cpu, most, total, nic->want.n);
-		mend(&d->found, "ethtool -X %s equal %zu", nic->name, nic->want.n);
+		if (nic->shares_known && !nic->shares_equal)
+			mend(&d->found, "ethtool -X %s equal %u", nic->name, nic->rx_queues);
+		else
+			advise(&d->found, "%s: few flows stay unequal, and so do many if the NIC hashes addresses only: ethtool -n %s rx-flow-hash tcp4 shows it",
+			       nic->shares_known ? "its queues have equal shares of the hash" : "its driver does not tell the queues' shares",
+			       nic->name);
 	}
 }
 
@@ -448,34 +461,43 @@ void check_nic_drops(struct doctor *d)
 	}
 }
 
-void check_offloads(struct doctor *d)
+static void offloads_of(struct doctor *d, const char *name, unsigned int off, int of)
 {
 	char *options = NULL, *names = NULL;
-	struct lag *b;
-	struct nic *nic;
-	size_t len;
+	size_t len, names_len;
 	FILE *f, *t;
 	int i;
 
+	if (!off)
+		return;
+	f = open_memstream(&options, &len);
+	t = open_memstream(&names, &names_len);
+	if (!f || !t)
+		abort();
+	for (i = 0; i < N_FEATURES; i++)
+		if (off & 1U << i) {
+			fprintf(f, " %s on", feature_names[i].option);
+			fprintf(t, "%s%s", ftell(t) ? ", " : "", feature_names[i].name);
+		}
+	fclose(f);
+	fclose(t);
+	found(&d->found, name, "%d of %d offloads off that it has: %s", __builtin_popcount(off), of, names);
+	mend(&d->found, "ethtool -K %s%s", name, options);
+	free(options);
+	free(names);
+}
+
+void check_offloads(struct doctor *d)
+{
+	const struct lag *b;
+	const struct nic *nic;
+
+	/* Off on the bond itself its packets are cut up before any slave sees them. */
+	for (b = d->m.bond; b < d->m.bond + d->m.n; b++)
+		offloads_of(d, b->name, b->off, 2);
 	for_each_nic(b, nic, d) {
 		if (!nic->features_known)
 			unseen(&d->found, nic->name, "its offloads: ethtool netlink does not tell");
-		if (!nic->off)
-			continue;
-		f = open_memstream(&options, &len);
-		t = open_memstream(&names, &len);
-		if (!f || !t)
-			abort();
-		for (i = 0; i < N_FEATURES; i++)
-			if (nic->off & 1U << i) {
-				fprintf(f, " %s on", feature_names[i].option);
-				fprintf(t, "%s%s", ftell(t) ? ", " : "", feature_names[i].name);
-			}
-		fclose(f);
-		fclose(t);
-		found(&d->found, nic->name, "%d of %d offloads off that it has: %s", __builtin_popcount(nic->off), N_FEATURES, names);
-		mend(&d->found, "ethtool -K %s%s", nic->name, options);
-		free(options);
-		free(names);
+		offloads_of(d, nic->name, nic->off, N_FEATURES);
 	}
 }

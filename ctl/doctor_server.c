@@ -108,11 +108,29 @@ unsigned int doctor_firewall_port(const struct doctor *d)
 	return strcmp(s->listen, "nat") ? s->port : s->base_port;
 }
 
+/*
+ * Is it a chain of iptables-nft? iptables-save knows no set: it would print such a rule
+ * without its ports, and what is restored from that lets everything in.
+ */
+static bool by_iptables(const struct fw_chain *chain)
+{
+	static const char *const tables[] = { "filter ", "mangle ", "raw ", "security ", "nat " };
+	const char *table = !strncmp(chain->name, "ip ", 3) ? chain->name + 3 :
+			    !strncmp(chain->name, "ip6 ", 4) ? chain->name + 4 : "";
+	size_t i;
+
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (!strncmp(table, tables[i], strlen(tables[i])))
+			return true;
+	return false;
+}
+
 /* What lets the ports through chains that keep out all packets of the family; "" if there are none. */
 static char *let_in(const struct doctor *d, enum fw_family family)
 {
-	char *ports = doctor_ports(d, false, ", "), *command = NULL;
+	char *ports = doctor_ports(d, false, ", "), *command = NULL, *each, *next, *port;
 	const struct fw_chain *chain;
+	const char *end;
 	size_t len, i;
 	FILE *f = open_memstream(&command, &len);
 
@@ -120,9 +138,17 @@ static char *let_in(const struct doctor *d, enum fw_family family)
 		abort();
 	for (i = 0; i < d->fw.n; i++) {
 		chain = &d->fw.chain[i];
-		if (chain->passage[family].fate == FW_CLOSED)
-			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name,
-				strcmp(chain->hook, "output") ? "dport" : "sport", ports);
+		if (chain->passage[family].fate != FW_CLOSED)
+			continue;
+		end = strcmp(chain->hook, "output") ? "dport" : "sport";
+		if (!by_iptables(chain)) {
+			fprintf(f, "%snft insert rule %s tcp %s '{ %s }' accept", ftell(f) ? " && " : "", chain->name, end, ports);
+			continue;
+		}
+		each = next = doctor_ports(d, false, " ");
+		while ((port = strsep(&next, " ")))
+			fprintf(f, "%snft insert rule %s tcp %s %s accept", ftell(f) ? " && " : "", chain->name, end, port);
+		free(each);
 	}
 	if (fclose(f))
 		abort();
@@ -298,7 +324,7 @@ void check_overflow(struct doctor *d)
 		mend(&d->found, "sysctl -w net.core.somaxconn=%d", SOMAXCONN_NOW);
 		advise(&d->found, "and restart the servers: a queue keeps the length that it was opened with");
 	} else {
-		advise(&d->found, "raise the servers' backlog (ss -ltn shows it), or let full queues spill: flowparctl service add --spill 75");
+		advise(&d->found, "raise the servers' backlog, which ss -ltn shows as Send-Q of those that listen");
 	}
 }
 
@@ -355,12 +381,6 @@ static bool has_flows(const struct doctor *d, const struct server *server)
 	return !others;
 }
 
-/* ... on several CPUs */
-static bool roams(const struct doctor *d, const struct server *s)
-{
-	return s->allowed.n > 1 && has_flows(d, s);
-}
-
 void check_server_core(struct doctor *d)
 {
 	const struct server *s;
@@ -376,24 +396,62 @@ void check_server_core(struct doctor *d)
 	}
 }
 
-/* What to start instead of servers that share a listener. */
-static void advise_run(struct doctor *d, unsigned int port)
+/* All NICs', as they are or as they should be. */
+static void cores_of_nics(const struct doctor *d, struct cpulist *cores)
 {
-	struct cpulist cores = { .n = 0 };
-	size_t i, k;
+	size_t i, k, j;
+
+	cores->n = 0;
+	for (i = 0; i < d->m.n; i++)
+		for (k = 0; k < d->m.bond[i].n; k++)
+			for (j = 0; j < d->m.bond[i].nic[k].want.n; j++)
+				cpulist_add(cores, d->m.bond[i].nic[k].want.cpu[j]);
+}
+
+/* Servers whose templates come with flowpar; configs/ says how each is started. */
+static const struct {
+	const char *comm, *before, *file, *command;
+} known[] = {
+	{ "lighttpd", "FLOWPAR_DOCROOT=${FLOWPAR_DOCROOT:-/var/www/html} ", "/etc/flowpar/lighttpd.conf.in", "/usr/sbin/lighttpd -D -f {conf}" },
+	{ "nginx", "", "/etc/flowpar/nginx.conf.in", "nginx -c {conf}" },
+	{ "haproxy", "", "/etc/flowpar/haproxy.cfg.in", "haproxy -W -db -f {conf}" },
+};
+
+/* What to start instead of servers that share a listener. Nobody is told to stop what was only guessed. */
+static void advise_run(struct doctor *d, unsigned int port, const char *comm)
+{
+	struct cpulist cores;
+	unsigned int base = 8000;
+	const char *so = d->guessed ? "if it is this port that is to be served so, one server a core does it" :
+				      "stop it and start one a core";
+	size_t i;
 	char *list;
 
-	for (i = 0; i < d->m.n; i++) {
-		const struct lag *b = &d->m.bond[i];
-
-		for (k = 0; k < b->n; k++)
-			if (b->nic[k].want.n)
-				cpulist_add(&cores, b->nic[k].want.cpu[0]);
-	}
+	cores_of_nics(d, &cores);
+	if (port >= base && port < base + 8 * cores.n)
+		base = 9000;
 	list = cpulist_format(&cores);
-	advise(&d->found, "stop it and start one a core: flowparctl run --cpus %s --port-base 8000 --listen bpf --port %u -- SERVER...",
-	       list, port);
+	for (i = 0; i < sizeof(known) / sizeof(known[0]) && (!comm || strcmp(comm, known[i].comm)); i++)
+		;
+	if (i < sizeof(known) / sizeof(known[0]))
+		advise(&d->found, "%s: %sflowparctl run --cpus %s --port-base %u --listen bpf --port %u --template %s -- %s",
+		       so, known[i].before, list, base, port, known[i].file, known[i].command);
+	else
+		advise(&d->found, "%s: flowparctl run --cpus %s --port-base %u --listen bpf --port %u --template FILE -- SERVER {conf}, "
+		       "with its configuration as FILE, {port} in the place of the port, and its command, in the foreground, as SERVER",
+		       so, list, base, port);
 	free(list);
+}
+
+/*
+ * May it run where its flows are not? What serves a core, on another than that; others, if
+ * one of their threads may run on several: a pinned thread on each is as good as a process.
+ */
+static bool roams(const struct doctor *d, const struct server *s)
+{
+	unsigned int cpu;
+
+	return s->allowed.n > 1 && has_flows(d, s) && (!s->pinned || core_of(d, s->port, &cpu));
 }
 
 void check_unpinned(struct doctor *d)
@@ -442,24 +500,20 @@ void check_unpinned(struct doctor *d)
 			mend(&d->found, "%s", command);
 			free(command);
 		} else {
-			advise_run(d, first->port);
+			advise_run(d, first->port, first->comm);
 		}
 	}
 }
 
 void check_shared_listener(struct doctor *d)
 {
-	struct cpulist cores = { .n = 0 };
+	struct cpulist cores;
 	const struct server *s;
 	unsigned int processes = 0, cpu;
 	const char *comm = NULL;
 	char object[32];
-	size_t i, k;
 
-	for (i = 0; i < d->m.n; i++)
-		for (k = 0; k < d->m.bond[i].n; k++)
-			if (d->m.bond[i].nic[k].want.n)
-				cpulist_add(&cores, d->m.bond[i].nic[k].want.cpu[0]);
+	cores_of_nics(d, &cores);
 	/* A core's port as nft steers to it looks like one for all. */
 	if (!d->port || core_of(d, d->port, &cpu) || cores.n < 2 || doctor_by_nft(d) || servers_sockets(&d->servers, d->port) != 1)
 		return;
@@ -473,5 +527,5 @@ void check_shared_listener(struct doctor *d)
 		found(&d->found, object, "one listening socket for the flows of %zu cores (%s, %u processes)", cores.n, comm, processes);
 	else
 		found(&d->found, object, "one listening socket for the flows of %zu cores", cores.n);
-	advise_run(d, d->port);
+	advise_run(d, d->port, comm);
 }

@@ -101,7 +101,8 @@ static bool irq_read(struct irq *irq, unsigned int number)
 	irq->number = number;
 	if (!tree_cpus(&irq->allowed, "/proc/irq/%u/smp_affinity_list", number))
 		return false;
-	if (!tree_cpus(&irq->now, "/proc/irq/%u/effective_affinity_list", number) || !irq->now.n)
+	/* What was pinned goes there with the next one. */
+	if (irq->allowed.n == 1 || !tree_cpus(&irq->now, "/proc/irq/%u/effective_affinity_list", number) || !irq->now.n)
 		irq->now = irq->allowed;
 	irq_name(irq);
 	/* Only there with CONFIG_GENERIC_IRQ_DEBUGFS and debugfs. */
@@ -467,50 +468,219 @@ static bool pinned_cores(const struct nic *nic, struct cpulist *cores)
 	return cores->n;
 }
 
-static void plan_free(const struct machine *m, struct nic *nic, struct cpulist *taken, size_t turn)
+/*
+ * Cores to choose from, as setup-flowpar.sh does that nobody has named any: one thread of
+ * each, none that is isolated, none that a service could not run on.
+ */
+static void pool_read(struct machine *m)
 {
-	struct cpulist near, cores;
-	unsigned int pass;
+	static const char *const cpusets[] = {
+		"/sys/fs/cgroup/system.slice/cpuset.cpus.effective", "/sys/fs/cgroup/cpuset.cpus.effective",
+		"/sys/fs/cgroup/cpuset/system.slice/cpuset.effective_cpus", "/sys/fs/cgroup/cpuset/cpuset.effective_cpus",
+	};
+	struct cpulist *list = calloc(5, sizeof(*list)), *isolated = list + 1, *ticks = list + 2, *cpuset = list + 3, *used = list + 4;
 	size_t i;
 
-	if (!tree_cpus(&near, "/sys/class/net/%s/device/local_cpulist", nic->name))
-		near.n = 0;
-	/* A core that listens and is near, then one that listens, then any that is free. */
-	for (pass = 0; pass < 3 && !nic->want.n; pass++) {
-		/* Where no more listen it may as well stay. */
-		if (pass == 2 && pinned_cores(nic, &cores) && cores.n == 1 && !cpulist_has(taken, cores.cpu[0])) {
-			nic->want = cores;
-			cpulist_add(taken, cores.cpu[0]);
-			return;
-		}
-		for (i = 0; i < m->online.n && !nic->want.n; i++) {
-			unsigned int cpu = m->online.cpu[i];
+	if (!list)
+		abort();
+	if (!tree_cpus(isolated, "/sys/devices/system/cpu/isolated"))
+		isolated->n = 0;
+	if (!tree_cpus(ticks, "/sys/devices/system/cpu/nohz_full"))
+		ticks->n = 0;
+	for (i = 0; i < sizeof(cpusets) / sizeof(cpusets[0]); i++)
+		if (tree_cpus(cpuset, "%s", cpusets[i]) && cpuset->n)
+			break;
+	if (i == sizeof(cpusets) / sizeof(cpusets[0]))
+		*cpuset = m->online;
+	m->pool.n = 0;
+	for (i = 0; i < m->online.n; i++) {
+		unsigned int cpu = m->online.cpu[i];
 
-			if (cpulist_has(taken, cpu) || (pass < 2 && !serves(m, cpu)) ||
-			    (pass < 1 && near.n && !cpulist_has(&near, cpu)))
+		if (cpulist_has(isolated, cpu) || cpulist_has(ticks, cpu) || !cpulist_has(cpuset, cpu))
+			continue;
+		if (tree_cpus(list, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu) && list->n) {
+			if (cpulist_has(used, list->cpu[0]))
 				continue;
-			cpulist_add(&nic->want, cpu);
+			cpulist_add(used, list->cpu[0]);
 		}
+		cpulist_add(&m->pool, cpu);
 	}
-	if (!nic->want.n && m->online.n)	/* more NICs than cores: in turn */
-		cpulist_add(&nic->want, m->online.cpu[turn % m->online.n]);
-	if (nic->want.n)
-		cpulist_add(taken, nic->want.cpu[0]);
-	nic->planned = true;
+	if (!m->pool.n)
+		m->pool = m->online;
+	free(list);
+}
+
+/* A NIC that gets cores. */
+struct dealt {
+	struct nic *nic;
+	struct cpulist near;	/* of its node */
+	size_t queues;
+};
+
+static void dealt_read(struct dealt *d, struct nic *nic)
+{
+	struct cpulist queues = { .n = 0 };
+	long long node;
+	size_t i;
+
+	d->nic = nic;
+	for (i = 0; i < nic->n_irqs; i++)
+		if (nic->irq[i].queue < CPULIST_MAX)
+			cpulist_add(&queues, nic->irq[i].queue);
+	d->queues = queues.n;
+	/* of a virtio NIC the PCI function above has it */
+	if ((!tree_number(&node, "/sys/class/net/%s/device/numa_node", nic->name) &&
+	     !tree_number(&node, "/sys/class/net/%s/device/../numa_node", nic->name)) || node < 0 ||
+	    !tree_cpus(&d->near, "/sys/devices/system/node/node%lld/cpulist", node))
+		d->near.n = 0;
+}
+
+static void give(struct dealt *d, struct cpulist *taken, unsigned int cpu)
+{
+	cpulist_add(&d->nic->want, cpu);
+	cpulist_add(taken, cpu);
+	d->nic->planned = true;
+}
+
+/* One that is free for each that has none yet: of its node, while there are such, then any. */
+static void deal_first(struct dealt *dealt, size_t n, const struct cpulist *cores, struct cpulist *taken)
+{
+	unsigned int far;
+	size_t k, i;
+
+	for (far = 0; far < 2; far++)
+		for (k = 0; k < n; k++)
+			for (i = 0; i < cores->n && !dealt[k].nic->want.n; i++)
+				if (!cpulist_has(taken, cores->cpu[i]) && (far || cpulist_has(&dealt[k].near, cores->cpu[i])))
+					give(&dealt[k], taken, cores->cpu[i]);
+}
+
+static size_t users(const struct machine *m, unsigned int cpu)
+{
+	size_t i, k, n = 0;
+
+	for (i = 0; i < m->n; i++)
+		for (k = 0; k < m->bond[i].n; k++)
+			n += cpulist_has(&m->bond[i].nic[k].want, cpu);
+	return n;
+}
+
+/* More NICs than cores: one of those that fewest NICs have, and of its node if it can be. */
+static void deal_shared(const struct machine *m, struct dealt *d, const struct cpulist *cores, struct cpulist *taken)
+{
+	size_t i, least = SIZE_MAX, n;
+	unsigned int best = 0;
+	bool near = false;
+
+	for (i = 0; i < cores->n; i++) {
+		n = users(m, cores->cpu[i]);
+		if (n > least || (n == least && (near || !cpulist_has(&d->near, cores->cpu[i]))))
+			continue;
+		least = n;
+		best = cores->cpu[i];
+		near = cpulist_has(&d->near, best);
+	}
+	if (least != SIZE_MAX)
+		give(d, taken, best);
+}
+
+/* What is left goes to NICs that have more queues, within a node: to who has fewer. */
+static void deal_rest(struct dealt *dealt, size_t n, const struct cpulist *cores, struct cpulist *taken)
+{
+	struct dealt *best, *d;
+	size_t i;
+
+	for (i = 0; i < cores->n; i++) {
+		if (cpulist_has(taken, cores->cpu[i]))
+			continue;
+		best = NULL;
+		for (d = dealt; d < dealt + n; d++) {
+			bool here = cpulist_has(&d->near, cores->cpu[i]);
+			bool there = best && cpulist_has(&best->near, cores->cpu[i]);
+
+			if (!d->nic->planned || d->nic->want.n >= d->queues || (d->near.n && !here))
+				continue;
+			if (!best || (here != there ? here : d->nic->want.n < best->nic->want.n))
+				best = d;
+		}
+		if (best)
+			give(best, taken, cores->cpu[i]);
+	}
+}
+
+/* As placement_deal does in setup-flowpar.sh, of what those that stay have left. */
+static void deal(struct machine *m, const struct cpulist *cores, struct cpulist *taken, size_t nics)
+{
+	struct dealt *dealt = calloc(nics + 1, sizeof(*dealt));
+	struct cpulist pinned;
+	size_t i, k, n = 0;
+
+	if (!dealt)
+		abort();
+	for (i = 0; i < m->n; i++)
+		for (k = 0; k < m->bond[i].n; k++)
+			if (!m->bond[i].nic[k].want.n)
+				dealt_read(&dealt[n++], &m->bond[i].nic[k]);
+	deal_first(dealt, n, cores, taken);
+	/* Where no more listen it may as well stay. */
+	for (k = 0; k < n; k++)
+		if (!dealt[k].nic->want.n && pinned_cores(dealt[k].nic, &pinned) && pinned.n == 1 &&
+		    !cpulist_has(taken, pinned.cpu[0])) {
+			dealt[k].nic->want = pinned;
+			cpulist_add(taken, pinned.cpu[0]);
+		}
+	deal_first(dealt, n, &m->pool, taken);
+	for (k = 0; k < n; k++)
+		if (!dealt[k].nic->want.n)
+			deal_shared(m, &dealt[k], cores, taken);
+	deal_rest(dealt, n, cores, taken);
+	free(dealt);
+}
+
+/* Are all NICs pinned where they may be, none where another is? Then nothing is to be dealt. */
+static bool all_apart(const struct machine *m)
+{
+	struct cpulist *cores = calloc(2, sizeof(*cores)), *taken = cores + 1;
+	const struct nic *nic;
+	size_t i, k, j;
+	bool apart = true;
+
+	if (!cores)
+		abort();
+	for (i = 0; i < m->n && apart; i++)
+		for (k = 0; k < m->bond[i].n && apart; k++) {
+			nic = &m->bond[i].nic[k];
+			if (nic->has_list && nic->list.n)
+				*cores = nic->list;
+			else
+				apart = pinned_cores(nic, cores);
+			for (j = 0; j < cores->n && apart; j++) {
+				apart = !cpulist_has(taken, cores->cpu[j]) && serves(m, cores->cpu[j]);
+				cpulist_add(taken, cores->cpu[j]);
+			}
+		}
+	free(cores);
+	return apart;
 }
 
 void machine_plan(struct machine *m)
 {
-	struct cpulist *taken = calloc(2, sizeof(*taken)), *cores = taken + 1;
-	size_t i, k, j, turn = 0, nics = 0, share;
+	struct cpulist *taken = calloc(3, sizeof(*taken)), *cores = taken + 1, *served = taken + 2;
+	size_t i, k, j, nics = 0, share;
+	bool is_free, apart = all_apart(m);
 	struct nic *nic;
-	bool is_free;
 
 	if (!taken)
 		abort();
+	pool_read(m);
+	for (i = 0; i < m->online.n && m->n_steered; i++)
+		if (serves(m, m->online.cpu[i]))
+			cpulist_add(served, m->online.cpu[i]);
+	if (!served->n)
+		*served = m->pool;
 	for (i = 0; i < m->n; i++)
 		nics += m->bond[i].n;
-	share = nics && m->online.n > nics ? m->online.n / nics : 1;
+	share = nics && served->n > nics ? served->n / nics : 1;
 	for (i = 0; i < m->n; i++)
 		for (k = 0; k < m->bond[i].n; k++) {
 			nic = &m->bond[i].nic[k];
@@ -522,17 +692,14 @@ void machine_plan(struct machine *m)
 				/* More NICs than cores have to share. */
 				is_free = cores->n <= share;
 				for (j = 0; j < cores->n; j++)
-					is_free &= (nics > m->online.n || !cpulist_has(taken, cores->cpu[j])) &&
+					is_free &= (nics > served->n || !cpulist_has(taken, cores->cpu[j])) &&
 						   (serves(m, cores->cpu[j]) || nics > m->online.n);
-				if (is_free)
+				if (is_free || apart)
 					nic->want = *cores;
 			}
 			for (j = 0; j < nic->want.n; j++)
 				cpulist_add(taken, nic->want.cpu[j]);
 		}
-	for (i = 0; i < m->n; i++)
-		for (k = 0; k < m->bond[i].n; k++, turn++)
-			if (!m->bond[i].nic[k].want.n)
-				plan_free(m, &m->bond[i].nic[k], taken, turn);
+	deal(m, served, taken, nics);
 	free(taken);
 }

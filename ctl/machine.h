@@ -50,8 +50,10 @@ struct nic {
 	/* By ethtool netlink. */
 	bool features_known;
 	unsigned int off;	/* enum feature, bits: could be on, but is off */
+	unsigned int active, unwanted;	/* what is on; what somebody switched off */
 	unsigned int rx_ring, rx_ring_max;	/* 0: unknown */
 	unsigned int combined, combined_max;	/* channels both ways; 0: none, or unknown */
+	bool shares_known, shares_equal;	/* of the queues in what the hash gives them */
 };
 
 /* A bond (bonds.h has what some count). */
@@ -62,6 +64,7 @@ struct lag {
 	long long aggregator, miimon, arp_interval, mtu;
 	struct nic *nic;
 	size_t n;
+	unsigned int off;	/* enum feature, bits: switched off on the bond itself */
 	bool patched;		/* this bonding knows cpu-bound */
 
 	/* Packets in the interval that left by a slave of their core's own, or another. */
@@ -98,6 +101,7 @@ struct sample {
 
 struct machine {
 	struct cpulist online;
+	struct cpulist pool;	/* those of them that NICs may be given (machine_plan) */
 	struct lag *bond;
 	size_t n;
 	unsigned int odd;	/* bonds and NICs left out, since their names fit in no command */
@@ -126,7 +130,7 @@ double machine_seconds(const struct machine *m);
  *
  * In this order: the slave's own list; where its interrupts are pinned, if no NIC
  * before it has that core; free ones, first those where the steered services have
- * listeners.
+ * listeners, as many as the NIC has queues and there are for it.
  */
 void machine_plan(struct machine *m);
 

@@ -123,7 +123,7 @@ static void diag_read(struct servers *s)
 	s->err = netlink_ask(NETLINK_SOCK_DIAG, nlh, diag_message, s);
 }
 
-/* All threads' CPUs, since each may have its own. */
+/* All threads' CPUs, since each may have its own; where each has just one, it is pinned. */
 static void threads_read(struct server *server)
 {
 	char *text, *at;
@@ -132,6 +132,7 @@ static void threads_read(struct server *server)
 	int i, n;
 	size_t k;
 
+	server->pinned = true;
 	n = tree_numbers(&tids, "/proc/%d/task", (int)server->pid);
 	for (i = 0; i < n; i++) {
 		text = tree_text("/proc/%d/task/%u/status", (int)server->pid, tids[i]);
@@ -141,10 +142,12 @@ static void threads_read(struct server *server)
 			at += strspn(at, " \t");
 			at[strcspn(at, "\n")] = '\0';
 			server->threads++;
+			if (cpulist_parse(&list, at))
+				list.n = 0;
+			server->pinned &= list.n == 1;
 			if (!server->allowed.n) {
-				if (cpulist_parse(&server->allowed, at))
-					server->allowed.n = 0;
-			} else if (!cpulist_parse(&list, at)) {
+				server->allowed = list;
+			} else {
 				for (k = 0; k < list.n; k++)
 					if (!cpulist_has(&server->allowed, list.cpu[k]))
 						server->allowed.cpu[server->allowed.n++] = list.cpu[k];
@@ -283,8 +286,26 @@ static void tally(const struct tcp_line *t, void *data)
 
 	if (t->state == TCP_LISTEN)
 		b->listened[t->port] = true;
-	else if (!t->loopback)
+	else if (t->state != TCP_TIME_WAIT && !t->loopback)
 		b->connections[t->port]++;
+}
+
+/* Whoever looks at the machine is often there by it. */
+static bool is_ssh(unsigned int port)
+{
+	bool *wanted = calloc(65536, sizeof(*wanted)), ssh = port == 22;
+	struct servers s;
+	size_t i;
+
+	if (!wanted)
+		abort();
+	wanted[port] = true;
+	if (servers_read(&s, wanted))
+		for (i = 0; i < s.n; i++)
+			ssh |= !strncmp(s.server[i].comm, "sshd", 4) || !strcmp(s.server[i].comm, "dropbear");
+	servers_free(&s);
+	free(wanted);
+	return ssh;
 }
 
 unsigned int servers_busiest(unsigned int least)
@@ -293,15 +314,19 @@ unsigned int servers_busiest(unsigned int least)
 		.connections = calloc(65536, sizeof(*b.connections)),
 		.listened = calloc(65536, sizeof(*b.listened)),
 	};
-	unsigned int port, best = 0;
+	unsigned int port, best;
 
 	if (!b.connections || !b.listened)
 		abort();
 	tcp_lines(tally, &b);
-	for (port = 1; port < 65536; port++)
-		if (b.listened[port] && b.connections[port] >= least &&
-		    (!best || b.connections[port] > b.connections[best]))
-			best = port;
+	do {
+		best = 0;
+		for (port = 1; port < 65536; port++)
+			if (b.listened[port] && b.connections[port] >= least &&
+			    (!best || b.connections[port] > b.connections[best]))
+				best = port;
+		b.listened[best] = false;	/* the next, if this is none */
+	} while (best && is_ssh(best));
 	free(b.connections);
 	free(b.listened);
 	return best;

@@ -28,6 +28,7 @@ struct server {
 	char comm[16];
 	bool ipv4, ipv6;		/* whom its sockets of this port serve */
 	struct cpulist allowed;		/* of all its threads together */
+	bool pinned;			/* each of them has one of its own, or shares it */
 	unsigned int threads;
 	bool master;			/* only the parent of others that listen there */
 };
@@ -53,7 +54,13 @@ void servers_free(struct servers *s);
 /* Sockets that listen on a port, of the family that has more of them. */
 size_t servers_sockets(const struct servers *s, unsigned int port);
 
-/* Return: the listened port with most connections, if @least have it; else 0. */
+/**
+ * servers_busiest() - guess which port is served
+ *
+ * That with most connections from elsewhere that are not over (TIME_WAIT); not ssh's.
+ *
+ * Return: the port, if @least have it; else 0.
+ */
 unsigned int servers_busiest(unsigned int least);
 
 #endif

@@ -408,7 +408,7 @@ check_table() {
 }
 
 check_firewall() {
-	local chain='' rule match ports i list CORE_PORTS
+	local chain='' i CORE_PORTS
 	if ((EUID)); then
 		warn "firewall: not looked at, only root may read it; run this as root"
 		return
@@ -422,22 +422,37 @@ check_firewall() {
 		fi
 	done
 	[[ $chain ]] || return 0
+	firewall_remedy "$chain"
+	die "firewall: chain $chain would drop the per-core ports; let them in with: $REPLY"
+}
+
+# firewall_remedy "FAMILY TABLE CHAIN": the commands that let all per-core ports in, into REPLY
+firewall_remedy() {
+	local chain=$1 match some port i ports
+	IFS=, read -ra ports <<< "$PORTS_LIST"
+	REPLY=''
 	if [[ $chain == @(ip iptables|ip6 ip6tables)'-legacy '* ]]; then
-		rule='' match="-i $BOND -p tcp -m multiport --dports"
+		match="-i $BOND -p tcp -m multiport --dports"
 		[[ ${FW_HOOK[$chain]} != output ]] || match="-o $BOND -p tcp -m multiport --sports"
 		chain=${chain#* }
 		# A match takes 15 ports.
-		IFS=, read -ra list <<< "$PORTS_LIST"
-		for ((i = 0; i < ${#list[@]}; i += 15)); do
-			ports="${list[*]:i:15}"
-			rule+="${rule:+; }${chain% *} -I ${chain#* } $match ${ports// /,} -j ACCEPT"
+		for ((i = 0; i < ${#ports[@]}; i += 15)); do
+			some="${ports[*]:i:15}"
+			REPLY+="${REPLY:+; }${chain% *} -I ${chain#* } $match ${some// /,} -j ACCEPT"
+		done
+		return
+	fi
+	match="iifname $BOND tcp dport"
+	[[ ${FW_HOOK[$chain]} != output ]] || match="oifname $BOND tcp sport"
+	if [[ $chain == @(ip|ip6)' '@(filter|mangle|raw|security|nat)' '* ]]; then
+		# iptables-save knows no set: of a rule with one it would print all but the ports,
+		# and restored from that it would let everything in.
+		for port in "${ports[@]}"; do
+			REPLY+="${REPLY:+; }nft insert rule $chain $match $port accept"
 		done
 	else
-		match="iifname $BOND tcp dport"
-		[[ ${FW_HOOK[$chain]} != output ]] || match="oifname $BOND tcp sport"
-		rule="nft insert rule $chain $match '{ ${PORTS_LIST//,/, } }' accept"
+		REPLY="nft insert rule $chain $match '{ ${PORTS_LIST//,/, } }' accept"
 	fi
-	die "firewall: chain $chain would drop the per-core ports; let them in with: $rule"
 }
 
 # An irqbalance that can be told will be (want_bans). Asked again at the end of up if a NIC

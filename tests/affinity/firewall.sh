@@ -6,7 +6,7 @@
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
-for part in say setting firewall; do
+for part in say setting firewall check; do
 	# shellcheck source=/dev/null
 	. "$repo/affinity/lib/$part.sh"
 done
@@ -193,4 +193,18 @@ other pass 'prerouting before it sees the public port' prerouting 'raw - 100' 't
 LISTEN=nft
 other pass 'prerouting before a redirect does too' prerouting mangle 'tcp dport { 22, 80 } accept'
 other pass 'forwarding is not on the way' forward filter 'tcp dport 22 accept'
+
+# remedy TEXT WANT CHAIN HOOK: what is said to let the per-core ports in
+remedy() {
+	FW_HOOK=(["$3"]=$4)
+	firewall_remedy "$3"
+	same "$1" "$2" "$REPLY"
+}
+PORTS_LIST=8000,8008
+remedy "what lets them in" "nft insert rule inet filter input iifname bond0 tcp dport '{ 8000, 8008 }' accept" 'inet filter input' input
+remedy "... a rule a port in iptables' chains, which iptables-save can print" \
+	'nft insert rule ip filter INPUT iifname bond0 tcp dport 8000 accept; nft insert rule ip filter INPUT iifname bond0 tcp dport 8008 accept' 'ip filter INPUT' input
+remedy "... out, over IPv6" \
+	'nft insert rule ip6 filter OUTPUT oifname bond0 tcp sport 8000 accept; nft insert rule ip6 filter OUTPUT oifname bond0 tcp sport 8008 accept' 'ip6 filter OUTPUT' output
+remedy "... with iptables-legacy" 'iptables-legacy -I INPUT -i bond0 -p tcp -m multiport --dports 8000,8008 -j ACCEPT' 'ip iptables-legacy INPUT' input
 finish
