@@ -8,7 +8,8 @@
 . "$(dirname "$0")/common.sh"
 
 up=("${slaves[@]}" "${service[@]}" --lacp-timeout 20)
-service_there() { if [[ $listen == nat ]]; then flowparctl service list | grep -q ':80 '; else nft list table inet flowpar > /dev/null 2>&1; fi; }
+# Asking flowparctl loads the module.
+service_there() { if [[ $listen == nat ]]; then grep -q ^nf_flowpar /proc/modules && flowparctl service list | grep -q ':80 '; else nft list table inet flowpar > /dev/null 2>&1; fi; }
 
 # ups TEXT WARNINGS ARGUMENT...: up with these succeeds, saying that and nothing else
 ups() {
