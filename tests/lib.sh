@@ -17,10 +17,12 @@ test_out=${LAB_OUT:-$repo/out/test/$test_name}
 points=0
 failed=0
 export PATH=$repo/out/bin:$PATH:/usr/sbin:/sbin
+# shellcheck disable=SC2034	# for who sources this
 setup_tool=$repo/affinity/setup-flowpar.sh
 # In a system of its own (LAB_ROOT) what is installed there is tested, not what was built here.
 if [[ ${LAB_ROOT:-} ]]; then
 	PATH=${PATH#*:}:$repo/out/bin
+	# shellcheck disable=SC2034
 	setup_tool=/usr/sbin/setup-flowpar.sh
 fi
 

@@ -10,7 +10,7 @@
 # shellcheck source=tests/packages/common.sh
 . "$repo/tests/packages/common.sh"
 
-options=(--bond bond0 --slaves eth0,eth1 --address 10.77.0.1/24 --port 80 --base-port 8000 --cpus 0-1)
+options=(--bond bond0 --slaves 'eth0,eth1' --address 10.77.0.1/24 --port 80 --base-port 8000 --cpus 0-1)
 
 # --- on the host --------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ with_machine() {
 	for kernel in ${KERNELS:-debian-6.12 debian-6.1}; do
 		export LAB_KERNEL=$kernel
 		for scenario in ${SCENARIOS:-plain networkd ifupdown networkmanager}; do
-			rm -rf "$over/etc"
+			rm -rf "${over:?}/etc"
 			cp -a "$test_out/etc" "$over/etc"
 			"prepare_$scenario"
 			booted "$scenario"
