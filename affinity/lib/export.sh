@@ -83,6 +83,9 @@ export_networkd() {
 	[Match]
 	Name=$nics
 
+	[Link]
+	RequiredForOnline=no
+
 	[Network]
 	Bond=$BOND
 	END
@@ -90,6 +93,10 @@ export_networkd() {
 	# Of setup-flowpar.sh export networkd. Routes and name servers go here as well.
 	[Match]
 	Name=$BOND
+
+	# One link that is down makes it that, and it serves by the others.
+	[Link]
+	RequiredForOnline=degraded-carrier
 
 	[Network]
 	$address
@@ -134,10 +141,15 @@ export_ifupdown() {
 		    post-up systemctl --no-block restart flowpar.service || true
 		    pre-down systemctl stop flowpar.service || true
 
-		# One that comes late, or anew as after a driver reload, goes into the bond too.
+		# A slave that comes once $BOND is up goes into it too, as after a driver reload. Not by
+		# bond-master: at boot ifenslave would leave such a one to its own ifup, which may be too early.
 		END
 		for nic in "${SLAVES[@]}"; do
-			printf 'allow-hotplug %s\niface %s inet manual\n    bond-master %s\n' "$nic" "$nic" "$BOND"
+			cat <<-END
+			allow-hotplug $nic
+			iface $nic inet manual
+			    pre-up [ -e /sys/class/net/$nic/master ] || ! ip -o link show up dev $BOND 2> /dev/null | grep -q . || ip link set $nic master $BOND
+			END
 		done
 	} | export_file "/etc/network/interfaces.d/$BOND"
 	export_conf

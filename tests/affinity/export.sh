@@ -40,7 +40,7 @@ check 'and has the rest set up and taken back, and serves without it too' \
 check 'down comes before its units take slaves out' grep -qx 'After=ifup@eth0.service ifup@eth1.service' "$to/etc/systemd/system/flowpar.service.d/10-ifupdown.conf"
 same 'a slave that comes late goes into it' "allow-hotplug eth1
 iface eth1 inet manual
-    bond-master bond0" "$(tail -n 3 "$to/etc/network/interfaces.d/bond0")"
+    pre-up [ -e /sys/class/net/eth1/master ] || ! ip -o link show up dev bond0 2> /dev/null | grep -q . || ip link set eth1 master bond0" "$(tail -n 3 "$to/etc/network/interfaces.d/bond0")"
 
 # As an installed system has it: the file is there, all of it comments.
 rm -r "${to:?}/etc"
