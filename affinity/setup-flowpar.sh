@@ -56,6 +56,7 @@ DRIFTS=0
 ROLL_BACK=''
 AGAIN=''		# up without any option, where something is set up
 BOOT=''			# nobody is there to mend what is wrong: what can be set up is
+OTHERS=''		# slaves of a bond taken over that are to stay as they are
 NO_SERVICE=''		# then: why the service was left out
 
 usage() {
@@ -528,7 +529,8 @@ want_bans() {
 # the network: the rest is set up, and why this is not goes into NO_SERVICE.
 service_part() {
 	local said
-	[[ ! $NO_SERVICE ]] || return 0
+	# Of several services those that were there before one failed are looked at all the same.
+	[[ ! $NO_SERVICE || $MODE-$1 == check-want_service ]] || return 0
 	if [[ ! $BOOT || $MODE != apply ]]; then
 		"$@"
 		return
@@ -548,16 +550,18 @@ want_service() {
 		for i in "${!PUBLIC[@]}"; do
 			for object in $(service_objects "${PUBLIC[i]}"); do
 				# A watch leaves alone what is somebody else's.
+				[[ ! $NO_SERVICE ]] || ours service "$object" || continue
 				[[ $MODE != mend ]] || ours service "$object" || { now service "$object" && [[ $REPLY == absent ]]; } || continue
 				keep service "$object"
 				want service "$object" "${BASES[i]} $STRIDE $PER_CORE $(list_of "${CPUS[@]}")"
 			done
 		done ;;
 	nft)
+		[[ ! $NO_SERVICE ]] || return 0
 		keep table 'inet flowpar'
 		want table 'inet flowpar' "$(nft_table | one_line)" ;;
 	bpf|reuseport)	# Attached by who runs the servers, and gone with it: nothing to set or undo.
-		[[ $MODE == check ]] || return 0
+		[[ $MODE == check && ! $NO_SERVICE ]] || return 0
 		for i in "${!PUBLIC[@]}"; do
 			verify_bpf "$i"
 		done ;;
@@ -712,6 +716,8 @@ main() {
 		trap 'exit 130' INT
 		trap 'exit 141' PIPE	# who reads our output has gone
 		trap 'exit 143' TERM
+		# What a watch mends may take as long as LACP does, and a unit that stops has no second try.
+		[[ $COMMAND == up && ! $BOOT ]] || LOCK_WAIT=300
 		journal_lock
 	fi
 	"command_$COMMAND"

@@ -52,7 +52,9 @@ check_nics() {
 	local nic addresses routes
 	mapfile -t addresses < <(ip -o address show)
 	mapfile -t routes < <(ip -o -4 route show table all; ip -o -6 route show table all 2>/dev/null)
-	[[ ! $BOOT ]] || find_nics
+	# One that was there at the first up is no slip of the pen.
+	[[ ! $BOOT && $STAGE != complete ]] || find_nics
+	[[ $ADOPT == no || $STAGE == complete ]] || others_stay
 	for nic in "${SLAVES[@]}"; do
 		[[ ! ${ABSENT[$nic]+x} ]] || continue
 		[[ -d /sys/class/net/$nic ]] || die "$nic: no such network interface; see ip link"
@@ -65,15 +67,15 @@ check_nics() {
 	done
 }
 
-# find_nics: the slaves that --boot goes on without, into ABSENT. Drivers, and what makes the
-# bond, may be later than we are.
+# find_nics: the slaves that up goes on without, into ABSENT. With --boot drivers, and what
+# makes the bond, may be later than we are.
 find_nics() {
 	local nic where=there gone=()
 	[[ $ADOPT == no ]] || where="in $BOND"
 	: "${NICS_UNTIL:=$((SECONDS + 31))}"
 	for nic in "${SLAVES[@]}"; do
 		until mend_can "$nic"; do
-			[[ ! $DRY_RUN ]] && ((SECONDS < NICS_UNTIL)) || break
+			[[ $BOOT && ! $DRY_RUN ]] && ((SECONDS < NICS_UNTIL)) || break
 			sleep 0.2
 		done
 		mend_can "$nic" || [[ ${ABSENT[$nic]+x} ]] || gone+=("$nic")
@@ -83,6 +85,16 @@ find_nics() {
 	for nic in "${gone[@]}"; do
 		ABSENT[$nic]=yes
 		warn "$nic: not $where, left out; once it is, setup-flowpar.sh watch takes it in, or up"
+	done
+}
+
+# Once: who joins later is a stranger.
+others_stay() {
+	local nic
+	OTHERS=''
+	read_file "/sys/class/net/$BOND/bonding/slaves" || return 0
+	for nic in $REPLY; do
+		[[ " ${SLAVES[*]} " == *" $nic "* ]] || OTHERS+=" $nic"
 	done
 }
 

@@ -188,7 +188,7 @@ config_write() {	# config_write begun|complete
 	done
 	{
 		config_text
-		printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS" "FIXED_CHANNELS=$FIXED_CHANNELS" "NO_SERVICE=$NO_SERVICE" "PLACED=${placed# }"
+		printf '%s\n' "STAGE=$1" "MTU=$MTU" "FIXED_IRQS=$FIXED_IRQS" "FIXED_CHANNELS=$FIXED_CHANNELS" "NO_SERVICE=$NO_SERVICE" "OTHERS=$OTHERS" "PLACED=${placed# }"
 	} > "$CONFIG.new"
 	mv "$CONFIG.new" "$CONFIG"
 }

@@ -74,13 +74,14 @@ verify_slave() {
 	return 1
 }
 
-# strangers: a line for each slave of the bond that is none of ours, into STRANGERS
+# strangers: a line for each slave of the bond that is none of ours, nor was left out by up,
+# into STRANGERS
 strangers() {
 	local nic
 	STRANGERS=()
 	read_file "/sys/class/net/$BOND/bonding/slaves" || return 0
 	for nic in $REPLY; do
-		[[ " ${SLAVES[*]} " == *" $nic "* ]] ||
+		[[ " ${SLAVES[*]} $OTHERS " == *" $nic "* ]] ||
 			STRANGERS+=("$nic: a slave of $BOND that up did not set; run setup-flowpar.sh down, then up with it, or take it out with 'ip link set $nic nomaster'")
 	done
 }
@@ -111,14 +112,18 @@ command_status() {
 	printf '%s: %s, %s, partner %s, %s of %s ports in the aggregator%s\n' "$BOND" "$(show bond "$BOND")" \
 		"$(show option "$BOND/xmit_hash_policy")" "$(show option "$BOND/ad_partner_mac")" \
 		"$(show option "$BOND/ad_num_ports")" "${#SLAVES[@]}" "${ADDRESS:+, $ADDRESS}"
-	for i in "${!PUBLIC[@]}"; do
-		status_port "$i"
-	done
+	if [[ $NO_SERVICE ]]; then
+		echo "port $PORT: left out by up --boot, which found \"$NO_SERVICE\""
+	else
+		for i in "${!PUBLIC[@]}"; do
+			status_port "$i"
+		done
+	fi
 	status_line NIC LINK AGGREGATOR INTERRUPTS CPUS LIST PORTS LISTENING
 	for nic in "${SLAVES[@]}"; do
 		status_nic "$nic"
 	done
-	[[ $FLOWPARCTL ]] || return 0
+	[[ $FLOWPARCTL && ! $NO_SERVICE ]] || return 0
 	for i in "${PUBLIC[@]}"; do
 		case $LISTEN in
 		nat)	"$FLOWPARCTL" stats --port "$i" ;;

@@ -25,7 +25,7 @@ driver() {	# driver unbind|bind: of eth1
 }
 
 start_watch() {
-	"$repo/affinity/setup-flowpar.sh" watch > /run/watch.log 2>&1 &
+	"$setup_tool" watch > /run/watch.log 2>&1 &
 	watcher=$!
 	check '... watch begins' wait_until 20 grep -q 'bond0: watched, with' /run/watch.log
 }
@@ -60,6 +60,7 @@ absent_nic() {
 	ups '... with --boot it is not' 'setup-flowpar.sh: eth1: not there, left out; once it is, setup-flowpar.sh watch takes it in, or up' "${up[@]}" --boot
 	check_fails '... verify names it' 1 '^setup-flowpar.sh: eth1: gone: ' setup verify
 	same '... in one line' 1 "$(setup verify | wc -l)"
+	ups '... by hand what is set up is gone over without it' 'setup-flowpar.sh: eth1: not there, left out; once it is, setup-flowpar.sh watch takes it in, or up'
 	start_watch
 	driver bind
 	wait_until 10 test -e /sys/class/net/eth1
@@ -100,6 +101,8 @@ no_service() {
 		"setup-flowpar.sh: $said"$'\n''setup-flowpar.sh: port 80: left out, see above; mend that and run setup-flowpar.sh up' "${up[@]}" --boot
 	check '... the bond has its address' grep -q " $LAB_SERVER/24 " <(ip -o address show dev bond0)
 	check '... and a cpu for each NIC' grep -qx 1 "/proc/irq/$(irqs_of eth1 | tail -n 1)/smp_affinity_list"
+	check '... so does status' grep -q '^port 80: left out by up --boot, which found "port 80: busybox' <(setup status)
+	check '... and loads nothing' bash -c '! grep -q ^nf_flowpar /proc/modules'
 	start_watch
 	ip link set eth1 down; ip link set eth1 up
 	wait_until 60 eval '[[ $(setup verify | wc -l) == 1 ]]'
@@ -121,6 +124,7 @@ no_service() {
 	FLOWPARCTL=/run/bin/flowparctl ups 'a service that fails last, --boot' "setup-flowpar.sh: /run/bin/flowparctl service add --port 80 --base-port 8000 --stride 8 --per-core 1 --cpus 0-1: failed with \"flowparctl: port 80: refused\"; mend what that names and run this again
 setup-flowpar.sh: port 80: left out, see above; mend that and run setup-flowpar.sh up" "${up[@]}" --boot
 	check_fails '... verify says so' 1 '^setup-flowpar.sh: port 80: left out by up --boot, which found "[^"]*/flowparctl service add ' setup verify
+	same '... once' 1 "$(setup verify | grep -c 'left out')"
 	check '... then up completes it' setup up
 	check '... verify is clean' setup verify
 	setup down > /dev/null
@@ -143,6 +147,10 @@ adopted() {
 		wait_until 20 grep -aq '^setup-flowpar.sh: eth2: a slave of bond0 that up did not set; ' /run/watch.log
 	check_fails '... and verify' 1 "^setup-flowpar.sh: eth2: a slave of bond0 that up did not set; run setup-flowpar.sh down, then up with it, or take it out with 'ip link set eth2 nomaster'\$" setup verify
 	check '... watch says so once' eval '[[ $(grep -ac "^setup-flowpar.sh: eth2: a slave" /run/watch.log) == 1 ]]'
+	setup down > /dev/null
+	check 'a slave that is not to be ours' setup up --adopt --bond bond0 --slaves eth0,eth1 "${slaves[@]:4}"
+	wait_until 60 lag_ready bond0 3
+	check '... is none of verify'"'"'s business' setup verify
 	setup down > /dev/null
 }
 
