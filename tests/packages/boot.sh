@@ -36,7 +36,7 @@ with_machine() {
 	cp -a "$over/etc" "$test_out/etc"
 	for kernel in ${KERNELS:-debian-6.12 debian-6.1}; do
 		export LAB_KERNEL=$kernel
-		for scenario in ${SCENARIOS:-plain networkd ifupdown networkmanager}; do
+		for scenario in ${SCENARIOS:-plain networkd ifupdown networkmanager nmbond}; do
 			rm -rf "${over:?}/etc"
 			cp -a "$test_out/etc" "$over/etc"
 			"prepare_$scenario"
@@ -49,11 +49,26 @@ with_machine() {
 }
 
 prepare_plain() { :; }
-# There is no DHCP here: neither is it tried nor waited for.
+# There is no DHCP here: neither is it tried nor waited for. Hooks of ifenslave, which
+# NetworkManager's dispatcher runs some moments after a link was down, would take out of the
+# bond what NetworkManager has just put in.
 prepare_networkmanager() {
+	rm "$over"/etc/network/if-*.d/ifenslave
 	printf '[main]\nno-auto-default=*\n' > "$over/etc/NetworkManager/conf.d/test.conf"
 	in_debian systemctl enable -q NetworkManager
 	in_debian systemctl disable -q NetworkManager-wait-online
+}
+# As its own tools write them. flowpar.service tries until the bond is there.
+prepare_nmbond() {
+	local dir=$over/etc/NetworkManager/system-connections nic
+	prepare_networkmanager
+	printf '[connection]\nid=bond0\ntype=bond\ninterface-name=bond0\n[bond]\nmode=802.3ad\nlacp_rate=fast\nmiimon=100\nxmit_hash_policy=layer3+4\n[ipv4]\nmethod=manual\naddress1=10.77.0.1/24\n' > "$dir/bond0.nmconnection"
+	for nic in eth0 eth1; do
+		printf '[connection]\nid=bond0-%s\ntype=ethernet\ninterface-name=%s\nmaster=bond0\nslave-type=bond\n' $nic $nic > "$dir/bond0-$nic.nmconnection"
+	done
+	chmod 600 "$dir"/*
+	printf '%s\n' ADOPT=yes BOND=bond0 SLAVES=eth0,eth1 PORT=80 BASE_PORT=8000 CPUS=0-1 >> "$over/etc/flowpar/flowpar.conf"
+	in_debian systemctl enable -q flowpar.service
 }
 prepare_networkd() {
 	check "networkd: export" in_debian setup-flowpar.sh export networkd --to / "${options[@]}"
@@ -61,11 +76,12 @@ prepare_networkd() {
 }
 prepare_ifupdown() {
 	check "ifupdown: export" in_debian setup-flowpar.sh export ifupdown --to / "${options[@]}"
-	check "ifupdown: what it says then" in_debian systemctl enable networking flowpar-watch.service
+	check "ifupdown: what it says then" in_debian systemctl enable networking flowpar.service flowpar-watch.service
 }
 
 after_plain() { :; }
 after_networkmanager() { :; }
+after_nmbond() { :; }
 after_networkd() { down_at_shutdown networkd; }
 after_ifupdown() { down_at_shutdown ifupdown; }
 down_at_shutdown() {
@@ -201,35 +217,28 @@ networkmanager() {
 	clean 'networkmanager: after that'
 	cut_link networkmanager
 	check 'networkmanager: down' setup down
+}
 
-	# Its own bond.
-	nmcli device set eth0 managed yes
-	nmcli device set eth1 managed yes
-	check 'networkmanager: makes a bond' nmcli connection add type bond con-name bond0 ifname bond0 \
-		bond.options mode=802.3ad,lacp_rate=fast,miimon=100,xmit_hash_policy=layer3+4 ipv4.method manual ipv4.addresses 10.77.0.1/24
-	for nic in eth0 eth1; do
-		check "networkmanager: ... of $nic" nmcli connection add type ethernet con-name "bond0-$nic" ifname $nic master bond0
-		check "networkmanager: ... up" nmcli connection up "bond0-$nic"
-	done
-	wait_until 60 lag_ready bond0 2 || cat /proc/net/bonding/bond0
-	check 'networkmanager: it carries' lag_ready bond0 2
-	check 'networkmanager: up takes it over' setup up --adopt --bond bond0 --port 80 --base-port 8000 --cpus 0-1
-	clean 'networkmanager: its bond'
-	own_nic 'networkmanager: its bond'
-	check 'networkmanager: activates it again' nmcli connection up bond0
-	clean 'networkmanager: after that'
+nmbond() {
+	running nmbond
+	same 'nmbond: it is set up' 'active active active' \
+		"$(systemctl is-active NetworkManager flowpar.service flowpar-watch.service | paste -sd' ')"
+	clean nmbond
+	same 'nmbond: the policy' cpu-bound "$(cut -d' ' -f1 /sys/class/net/bond0/bonding/xmit_hash_policy)"
+	own_nic nmbond
+	cut_link nmbond
+	check 'nmbond: NetworkManager activates it again' nmcli connection up bond0
 	wait_until 60 lag_ready bond0 2
-	own_nic 'networkmanager: after that'
-	check 'networkmanager: down gives it back' setup down
-	same 'networkmanager: with its policy' 'layer3+4 1' "$(< /sys/class/net/bond0/bonding/xmit_hash_policy)"
+	clean 'nmbond: after that'
+	own_nic 'nmbond: after that'
 }
 
 case ${LAB_ROLE:-host} in
 host)	in_machine ;;
 inside)	with_machine ;;
-server)	PATH=$PATH:$repo/bench/lab/guest
-	lab-ready
-	"$SCENARIO" ;;
+server)	lab-ready
+	"$SCENARIO"
+	journalctl --no-pager > "$LAB_OUT/journal" ;;
 client)	"$repo/bench/lab/guest/shell-client" ;;
 esac
 finish
