@@ -11,8 +11,8 @@ debian_mirror=http://deb.debian.org
 # their scripts meet.
 debian_packages=(dkms ethtool initramfs-tools iproute2 libbpf1 libmnl0 make mokutil openssl patch xz-utils)
 # A server as its administrator has it, and what the tests call in it.
-debian_machine_packages=(apache2-utils conntrack curl dbus gawk haproxy ifenslave ifupdown iputils-ping irqbalance jq
-	kmod lighttpd network-manager nftables nginx-light procps systemd-sysv systemd-timesyncd udev)
+debian_machine_packages=(apache2-utils busybox conntrack curl dbus gawk haproxy ifenslave ifupdown iputils-ping irqbalance jq
+	kmod lighttpd netbase network-manager nftables nginx-light procps python3 systemd-sysv systemd-timesyncd udev)
 debian_machine_disabled=(haproxy irqbalance lighttpd networking NetworkManager NetworkManager-wait-online nginx systemd-timesyncd)
 
 debian_die() {
