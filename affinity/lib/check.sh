@@ -428,7 +428,7 @@ check_firewall() {
 	firewall_load
 	for i in "${!PUBLIC[@]}"; do
 		core_ports "${BASES[i]}"
-		if PORT=${PUBLIC[i]} firewall_drops "${CORE_PORTS[@]}"; then
+		if firewall_drops "${PUBLIC[i]}" "${CORE_PORTS[@]}"; then
 			chain=$REPLY
 			break
 		fi

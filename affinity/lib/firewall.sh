@@ -222,10 +222,11 @@ firewall_walk() {
 	done <<< "${FW_RULES[$1]:-}"
 }
 
-# firewall_drops PORT...: the first base chain that would drop one of them, into
-# REPLY, and what it does; fails if none would
+# firewall_drops PUBLIC PORT...: the first base chain that would drop one of the ports, into
+# REPLY; fails if none would. One that keeps IPv6 from the public port is meant to.
 firewall_drops() {
-	local chain port FW_DIRECTION FW_FAMILY
+	local public=$1 chain port FW_DIRECTION FW_FAMILY
+	shift
 	for FW_FAMILY in ipv4 ipv6; do
 		for chain in "${FW_BASE[@]}"; do
 			case $FW_FAMILY-$chain in
@@ -233,7 +234,7 @@ firewall_drops() {
 			esac
 			FW_DIRECTION=in
 			[[ ${FW_HOOK[$chain]} != output ]] || FW_DIRECTION=out
-			[[ $FW_FAMILY == ipv4 ]] || ! firewall_drops_at "$chain" "${PORT:-80}" || continue
+			[[ $FW_FAMILY == ipv4 ]] || ! firewall_drops_at "$chain" "$public" || continue
 			for port; do
 				if firewall_drops_at "$chain" "$port"; then
 					REPLY=$chain

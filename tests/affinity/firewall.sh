@@ -16,7 +16,7 @@ BOND=bond0
 verdict() {
 	FW_RULES=() FW_POLICY=() FW_HOOK=() FW_SETS=() FW_BASE=()
 	firewall_read
-	if firewall_drops 8000 8008; then echo "$REPLY"; else echo pass; fi
+	if firewall_drops 80 8000 8008; then echo "$REPLY"; else echo pass; fi
 }
 
 # expect WANT TEXT < RULESET

@@ -39,16 +39,15 @@ with_machine() {
 		for scenario in ${SCENARIOS:-plain networkd ifupdown networkmanager nmbond}; do
 			rm -rf "${over:?}/etc"
 			cp -a "$test_out/etc" "$over/etc"
-			"prepare_$scenario"
+			[[ $scenario == plain ]] || "prepare_$scenario"
 			booted "$scenario"
-			"after_$scenario"
+			[[ $scenario != @(networkd|ifupdown) ]] || down_at_shutdown "$scenario"
 			mv "$test_out/$scenario" "$test_out/$kernel.$scenario"
 		done
 	done
 	echo "the end"
 }
 
-prepare_plain() { :; }
 # There is no DHCP here: neither is it tried nor waited for. Hooks of ifenslave, which
 # NetworkManager's dispatcher runs some moments after a link was down, would take out of the
 # bond what NetworkManager has just put in.
@@ -79,11 +78,6 @@ prepare_ifupdown() {
 	check "ifupdown: what it says then" in_debian systemctl enable networking flowpar.service flowpar-watch.service
 }
 
-after_plain() { :; }
-after_networkmanager() { :; }
-after_nmbond() { :; }
-after_networkd() { down_at_shutdown networkd; }
-after_ifupdown() { down_at_shutdown ifupdown; }
 down_at_shutdown() {
 	local stopped=$test_out/$1/stopped
 	check "$1: at shutdown down came while the bond was there" grep -q 'xmit_hash_policy:layer3+4' "$stopped"
@@ -185,8 +179,8 @@ networkd() {
 
 ifupdown() {
 	running ifupdown
-	same 'ifupdown: it is set up' 'active active active' \
-		"$(systemctl is-active networking flowpar-watch.service flowpar-lighttpd@1.service | paste -sd' ')"
+	same 'ifupdown: it is set up' 'active active active active' \
+		"$(systemctl is-active networking flowpar.service flowpar-watch.service flowpar-lighttpd@1.service | paste -sd' ')"
 	same 'ifupdown: the policy' cpu-bound "$(cut -d' ' -f1 /sys/class/net/bond0/bonding/xmit_hash_policy)"
 	clean ifupdown
 	own_nic ifupdown
@@ -234,7 +228,7 @@ nmbond() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	in_machine ;;
+host)	build_packages; inside debian_machine ;;
 inside)	with_machine ;;
 server)	lab-ready
 	"$SCENARIO"

@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154
-# Sourced by tests that need a Debian server of its own with the packages installed, which
-# the lab then boots: systemd is number 1 in it, and what is tested is what is installed.
+# Sourced by tests that install the packages into a Debian of its own, which the lab can boot
+# (debian_machine): systemd is number 1 in it then, and what is tested is what is installed.
 
-# in_machine: on the host. The test file is run again, as role "inside" and with $over such a
-# system, which is gone afterwards.
-in_machine() {
+# inside DEBIAN: on the host, once the packages are built. The test file is run again, as role
+# "inside" and with $over what DEBIAN prints, writable; it is gone afterwards.
+inside() {
+	local root log=$test_out/inside.log
+	root=$("$1") || exit 1
+	export -f debian_in
+	export LAB_OUT=$test_out
+	LAB_ROLE=inside debian_over "$root" "$test_file" > "$log" 2>&1 || true
+	grep -aE '^(ok|not ok) - |^#   ' "$log"
+	points=$((points + $(grep -acE '^(ok|not ok) - ' "$log")))
+	failed=$((failed + $(grep -acE '^not ok - ' "$log")))
+	check "all of it was tried" grep -qx 'the end' "$log"
+	finish
+}
+
+# Before that.
+build_packages() {
 	((EUID == 0)) || skip "a Debian to install into needs root"
 	# shellcheck source=bench/lab/debian.sh
 	. "$repo/bench/lab/debian.sh"
-	local root
-	root=$(debian_machine) || exit 1
 	check "the packages build" "$repo/debian/build-deb.sh" "$test_out/debs"
-	export -f debian_in
-	export LAB_OUT=$test_out
-	LAB_ROLE=inside debian_over "$root" "$test_file" > "$test_out/machine.log" 2>&1 || true
-	grep -aE '^(ok|not ok) - |^#   ' "$test_out/machine.log"
-	points=$((points + $(grep -acE '^(ok|not ok) - ' "$test_out/machine.log")))
-	failed=$((failed + $(grep -acE '^not ok - ' "$test_out/machine.log")))
-	check "all of it was tried" grep -qx 'the end' "$test_out/machine.log"
-	finish
 }
 
 # Inside: the packages, and the modules that DKMS builds for both kernels.

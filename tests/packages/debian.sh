@@ -4,30 +4,21 @@
 # Suite: long
 . "$(dirname "$0")/../lib.sh"
 
+# shellcheck source=tests/packages/common.sh
+. "$repo/tests/packages/common.sh"
+
 if [[ ${LAB_ROLE:-} != inside ]]; then
-	((EUID == 0)) || skip "a Debian to install into needs root"
-	# shellcheck source=bench/lab/debian.sh
-	. "$repo/bench/lab/debian.sh"
-	root=$(debian_root) || exit 1
-	check "the packages build" "$repo/debian/build-deb.sh" "$test_out/debs"
+	build_packages
 	# The next version, of a tree with another changelog.
 	mkdir -p "$test_out/next"
 	tar -C "$repo" --exclude=./out --exclude=./.git -c . | tar -C "$test_out/next" -x
 	sed -i '1s/(\(.*\))/(\1+next)/' "$test_out/next/debian/changelog"
 	check "... and those of a next version" "$test_out/next/debian/build-deb.sh" "$test_out/debs-next"
-	export -f debian_in
-	export LAB_OUT=$test_out
-	LAB_ROLE=inside debian_over "$root" "$test_file" > "$test_out/inside.log" 2>&1 || true
-	grep -E '^(ok|not ok) - |^#   ' "$test_out/inside.log"
-	points=$((points + $(grep -cE '^(ok|not ok) - ' "$test_out/inside.log")))
-	failed=$((failed + $(grep -cE '^not ok - ' "$test_out/inside.log")))
-	check "all of it was tried" grep -qx 'the end' "$test_out/inside.log"
-	finish
+	inside debian_root
 fi
 
 # From here on in a mount namespace of its own, $over being a Debian that is gone afterwards.
 : "${over:?}"
-in_debian() { debian_in "$over" "$@"; }
 kernels=$(sed -n '/^[0-9]/s/[[:space:]].*//p' "$repo/bonding/dkms/kernels")
 oldest=$(tail -n 1 <<< "$kernels")
 path_of() { in_debian modinfo -k "$2" -n "$1"; }
