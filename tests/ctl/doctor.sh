@@ -265,10 +265,9 @@ firewall firewall" "$(found | grep -v '^port-load')"
 	check "... runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
 	check "... and lets them in" remote "lab-client ${client_on[0]} curl -gsSf -m 10 http://[$server6]/"
 	nft flush ruleset
+	# Connections that an address has gone from send to it for minutes, and nobody answers.
+	check "... who was kept out has ended" wait_until 60 remote "! lab-client ${client_on[0]} ss -tanH dst '[$server6]' | grep -qv TIME-WAIT"
 	ip address del "$server6/64" dev bond0
-	# Those that were dropped have given up.
-	quiet() { diagnose; ! found | grep -q silent-service; }
-	wait_until 60 quiet
 }
 
 # ruleset POLICY RULE [DECLARATION]: with 40 that no packet of the service meets behind it
