@@ -144,7 +144,7 @@ others_service() {
 		grep -q '^nf_flowpar: stays loaded, in use by service \*:444$' <<< "$out"
 	check 'and the service' grep -q ' \*:444 ' <(flowparctl service list)
 	flowparctl service del --port 444
-	rmmod nf_flowpar
+	modprobe -r nf_flowpar	# and what it has loaded, where that is a module
 	unchanged 'no more is left of it'
 }
 
