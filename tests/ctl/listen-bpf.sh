@@ -132,15 +132,12 @@ outside() {
 	kill "$(pids_of 8001)"
 	same "the host itself reaches the public port, by its CPU" "8008 3" "$(taskset -c 1 "$peer" who "$LAB_SERVER" 80 3)"
 	same "... also on 127.0.0.1" "8000 3" "$(taskset -c 0 "$peer" who 127.0.0.1 80 3)"
-	pin eth1 2
-	# The interrupt goes there after the next one has come where it was.
-	client 1 who "$LAB_SERVER" 80 1 > /dev/null
+	repin 1 2
 	before=$(total foreign_cpu)
 	same "a CPU outside the list is served by those of the list" 20 \
 		"$(client 1 who "$LAB_SERVER" 80 20 | awk '$1 == 8000 || $1 == 8008 { n += $2; ports++ } END { print ports == 2 ? n : "one port" }')"
 	same "... which is counted" $((before + 20)) "$(total foreign_cpu)"
-	pin eth1 1
-	client 1 who "$LAB_SERVER" 80 1 > /dev/null
+	repin 1 1
 	sysctl -q net.ipv4.tcp_syncookies=2
 	own_cores "by SYN cookies too" "$LAB_SERVER"
 	sysctl -q net.ipv4.tcp_syncookies=1

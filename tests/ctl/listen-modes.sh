@@ -172,10 +172,10 @@ one_mode() {
 	found inside "$(reached "$peer" refused 127.0.0.1 8008)"
 	said=$("$peer" cpus "$LAB_SERVER" 80 3 | awk '$1 != "refused" { n += $2 } END { print n }')
 	found host "$(if [[ $said == 3 ]]; then echo served; else echo refused; fi)"
-	pin eth1 2
+	repin 1 2
 	said=$(client 1 cpus "$LAB_SERVER" 80 10 | awk '$1 == 0 || $1 == 1 { n += $2 } END { print n }')
 	found foreign-cpu "$(if [[ $said == 10 ]]; then echo served; else echo "$said of 10"; fi)"
-	pin eth1 1
+	repin 1 1
 	moved
 	killed
 	find_links $server6

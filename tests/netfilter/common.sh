@@ -51,6 +51,13 @@ pin() {		# pin NIC CPU: all interrupts of NIC to CPU
 	done
 }
 
+# repin LINK CPU: the same while traffic comes. The interrupt moves once one more has come
+# where it was, so one packet is sent for that.
+repin() {
+	pin "eth$1" "$2"
+	remote "lab-client ${client_on[$1]} ping -q -c 2 -i 0.2 $LAB_SERVER" > /dev/null
+}
+
 bond_up() {
 	local k
 	modprobe bonding max_bonds=0

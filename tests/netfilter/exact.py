@@ -6,8 +6,9 @@ compared with the one that it should have sent, built here from nothing, byte fo
   exact.py DEVICE SERVER_MAC VLAN PORT SEGMENTS   all exchanges, from PORT on, for VLAN 0 untagged; prints how many
                                                  frames. SEGMENTS off: the server's kernel refuses UDP_SEGMENT
 
-Free are the server's initial sequence number, its windows, PSH, IPv4's identification and
-where it cuts the stream; all else is known beforehand, checksums included. The client has
+Free are the server's initial sequence number, its windows, PSH, IPv4's identification,
+where it cuts the stream and which zero a checksum of TCP is; all else is known beforehand,
+checksums included. The client has
 addresses of its own, which the server has been told (exact.sh), so that no kernel answers
 in its place. Server addresses: 10.77.VLAN.1 and fd77:VLAN::1; peer.py serves there.
 """
@@ -149,6 +150,11 @@ class Peer:
         """frame is what came, packet what should be in it."""
         want = CLIENT_MAC + self.wire.server_mac + self.wire.tag() + \
             (b"\x86\xdd" if self.ipv6 else b"\x08\x00") + packet
+        # 0 and ffff are one number in ones' complement (RFC 1071). UDP must send ffff; what
+        # the kernel sums in a device's place, it sends as ffff for TCP too.
+        at = len(frame) - len(packet) + self.head + 16
+        if packet[6 if self.ipv6 else 9] == TCP and want[at:at + 2] == b"\0\0" and frame[at:at + 2] == b"\xff\xff":
+            frame = frame[:at] + b"\0\0" + frame[at + 2:]
         if frame != want:
             differ = [i for i in range(max(len(frame), len(want))) if frame[i:i + 1] != want[i:i + 1]]
             sys.exit(f"{self.name(what)}: differs at bytes {differ[:8]}\n"
@@ -297,10 +303,14 @@ def tcp(peer, client):
     conn.send(FIN | ACK)
     conn.seq += 1
     conn.expect("last ACK", ACK, conn.ack)
-    # A port whose cores have no listener.
-    conn = Connection(peer, client + 1, 81)
-    conn.send(SYN)
-    conn.expect("RST", RST | ACK, 0, ack=1)
+    # A port whose cores have no listener; once the RST's checksum is 0.
+    for ack in 1, struct.unpack(">H", peer.tcp(81, client + 2, 0, 0, RST | ACK, 0)[16:18])[0]:
+        client += 1
+        conn = Connection(peer, client, 81)
+        conn.seq = ack - 1
+        conn.send(SYN)
+        conn.expect("RST", RST | ACK, 0, ack=ack)
+    assert peer.tcp(81, client, 0, ack, RST | ACK, 0)[16:18] == b"\0\0"
 
 
 def echoed(peer, text, client):
