@@ -188,7 +188,10 @@ void check_irq(struct doctor *d)
 	struct nic *nic;
 
 	for_each_nic(b, nic, d) {
-		if (!nic->n_irqs)
+		if (*nic->irqs_with)
+			unseen(&d->found, nic->name, "its interrupts: it shares a PCI function with %s, and their names do not say whose they are",
+			       nic->irqs_with);
+		else if (!nic->n_irqs)
 			unseen(&d->found, nic->name, "its interrupts: there are none, as with a software device or one that is down");
 		else if (!too_many_queues(d, nic, &share, &used))	/* said already */
 			irqs_of(d, nic);

@@ -1310,6 +1310,81 @@ static void queues(size_t row)
 }
 
 /*
+ * Several NICs of one PCI function, of which slaves are in the bond: whose interrupts 24 to
+ * 27 are, as tests/affinity/placement.sh has it of setup-flowpar.sh.
+ */
+static const struct {
+	const char *what, *nics[2], *slaves, *names[4], *irqs;
+} functions[] = {
+	{ "each its own, the first what is nobody's", { "ens1f4", "ens1f4d1" }, "ens1f4 ens1f4d1",
+	  { "0000:03:00.4", "ens1f4-Rx0", "ens1f4d1-Rx0", "ens1f4d1-Rx1" }, "ens1f4 25; ens1f4d1 26 27" },
+	{ "... also what names no queue", { "ens1f4", "ens1f4d1" }, "ens1f4d1 ens1f4",
+	  { "0000:03:00.4", "a", "ens1f4-Rx0", "b" }, "ens1f4d1 24 25 27; ens1f4 26" },
+	{ "... unless the first is no slave", { "ens1f4", "ens1f4d1" }, "ens1f4d1",
+	  { "x-Rx0", "ens1f4-Rx0", "ens1f4d1-Rx0", "" }, "ens1f4d1 24 26" },
+	{ "names that do not say whose they are", { "eth0", "eth1" }, "eth0 eth1",
+	  { "mlx4-0@0000:03:00.0", "mlx4-1@0000:03:00.0", "mlx4-2@0000:03:00.0", "mlx4-3@0000:03:00.0" },
+	  "eth0 24 25 26 27; eth1 with eth0; "
+	  "unseen eth1: its interrupts: it shares a PCI function with eth0, and their names do not say whose they are" },
+	{ "all are another's, which is no slave", { "ens1f4", "ens1f4d1" }, "ens1f4",
+	  { "ens1f4d1-0", "ens1f4d1-1", "ens1f4d1-2", "ens1f4d1-3" },
+	  "ens1f4; unseen ens1f4: its interrupts: there are none, as with a software device or one that is down" },
+	{ "a name that begins like another's", { "eth1", "eth10" }, "eth1 eth10",
+	  { "eth1-rx-0", "eth10-rx-0", "eth1-rx-1", "eth10-rx-1" }, "eth1 24 26; eth10 25 27" },
+	{ "one alone has all", { "eth0" }, "eth0", { "mlx4-0@0000:03:00.0", "mlx4-1@0000:03:00.0", "eth1-rx-2", "x" }, "eth0 24 25 26" },
+};
+
+static void function(size_t row)
+{
+	const char *const *nics = functions[row].nics;
+	struct doctor *d = calloc(1, sizeof(*d));
+	const struct nic *nic;
+	char *text = NULL;
+	size_t len, i, k;
+	bool good;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!d || !out)
+		abort();
+	plant_text("bond0", "/sys/class/net/bonding_masters");
+	plant_text(functions[row].slaves, BOND "slaves");
+	for (i = 0; i < 2 && nics[i]; i++) {
+		for (k = 0; k < 4; k++)
+			plant_text("msix", "/sys/class/net/%s/device/msi_irqs/%zu", nics[i], 24 + k);
+		for (k = 0; k < 2 && nics[k]; k++)
+			plant_text("/", "/sys/class/net/%s/device/net/%s", nics[i], nics[k]);
+	}
+	for (k = 0; k < 4; k++) {
+		plant_text("0", "/proc/irq/%zu/smp_affinity_list", 24 + k);
+		if (*functions[row].names[k])
+			plant_text("/", "/proc/irq/%zu/%s", 24 + k, functions[row].names[k]);
+	}
+	if (!machine_read(&d->m, NULL))
+		abort();
+	check_irq(d);
+	for (i = 0; i < d->m.bond->n; i++) {
+		nic = &d->m.bond->nic[i];
+		fprintf(out, "%s%s", i ? "; " : "", nic->name);
+		for (k = 0; k < nic->n_irqs; k++)
+			fprintf(out, " %u", nic->irq[k].number);
+		if (*nic->irqs_with)
+			fprintf(out, " with %s", nic->irqs_with);
+	}
+	for (i = 0; i < d->found.n_unseen; i++)
+		fprintf(out, "; unseen %s: %s", d->found.unseen[i].object, d->found.unseen[i].why);
+	fclose(out);
+	good = !strcmp(text, functions[row].irqs);
+	printf("%sok - doctor: NICs of one PCI function: %s\n", good ? "" : "not ", functions[row].what);
+	if (!good)
+		printf("#   found:    %s\n#   expected: %s\n", text, functions[row].irqs);
+	failed |= !good;
+	free(text);
+	doctor_free(d);
+	free(d);
+	clear();
+}
+
+/*
  * Which cores a NIC is to have: the table of tests/affinity/placement.sh where NICs are not
  * pinned, since setup-flowpar.sh deals by the same rules. CPUs are CPU:NODE:SIBLINGS, NICs
  * NAME:NODE:QUEUES:ALLOWED..., the last for each queue, or for all; what is wanted has '!'
@@ -1528,6 +1603,8 @@ int main(void)
 	}
 	for (row = 0; row < sizeof(named) / sizeof(named[0]); row++)
 		queues(row);
+	for (row = 0; row < sizeof(functions) / sizeof(functions[0]); row++)
+		function(row);
 	for (row = 0; row < sizeof(plans) / sizeof(plans[0]); row++)
 		plan(row);
 	fairness();

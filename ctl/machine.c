@@ -112,11 +112,57 @@ static bool irq_read(struct irq *irq, unsigned int number)
 	return true;
 }
 
+/* Does a name have the NIC's as a word? "eth1-rx-0" has eth1, "eth10-rx-0" has not. */
+static bool names_nic(const char *name, const char *nic)
+{
+	size_t len = strlen(nic);
+	const char *at;
+
+	for (at = name; (at = strstr(at, nic)); at++)
+		if ((at == name || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[len]))
+			return true;
+	return false;
+}
+
+/*
+ * A PCI function may have several NICs (mlx4, Chelsio). The interrupts that name another
+ * are not this one's, and those that name none are the first slave's. setup-flowpar.sh
+ * goes by the same (irqs_of_others in setting.sh).
+ */
+static void leave_others_irqs(const struct lag *b, struct nic *nic)
+{
+	const char *first = nic->name;
+	bool mine, others;
+	struct dirent *entry;
+	size_t i, to = 0;
+	DIR *dir;
+
+	for (i = 0; i < b->n; i++)
+		if (tree_is("/sys/class/net/%s/device/net/%s", nic->name, b->nic[i].name)) {
+			first = b->nic[i].name;
+			break;
+		}
+	for (i = 0; i < nic->n_irqs; i++) {
+		mine = names_nic(nic->irq[i].name, nic->name);
+		others = false;
+		dir = tree_dir("/sys/class/net/%s/device/net", nic->name);
+		while (dir && (entry = readdir(dir)))
+			others |= entry->d_name[0] != '.' && names_nic(nic->irq[i].name, entry->d_name);
+		if (dir)
+			closedir(dir);
+		if (mine || (!others && !strcmp(first, nic->name)))
+			nic->irq[to++] = nic->irq[i];
+	}
+	if (nic->n_irqs && !to && first != nic->name)
+		strcpy(nic->irqs_with, first);
+	nic->n_irqs = to;
+}
+
 /*
  * A virtio NIC hangs off a virtio device; the vectors are the PCI function's above.
  * Not for others: above a NIC is the bridge, with interrupts of its own.
  */
-static void nic_irqs(struct nic *nic)
+static void nic_irqs(const struct lag *b, struct nic *nic)
 {
 	struct irq *irq = malloc(sizeof(*irq));
 	unsigned int *numbers = NULL;
@@ -146,6 +192,7 @@ static void nic_irqs(struct nic *nic)
 		nic->irq[nic->n_irqs++] = *irq;
 	}
 	free(irq);
+	leave_others_irqs(b, nic);
 	for (i = 0; i < nic->n_irqs; i++)
 		any_queue |= queue_of(nic, &nic->irq[i], &nic->irq[i].queue);
 	if (!any_queue) {	/* in turn, or all would belong on one core */
@@ -187,7 +234,6 @@ static void nic_read(struct nic *nic, const char *name)
 	if (!tree_number(&nic->aggregator, "/sys/class/net/%s/bonding_slave/ad_aggregator_id", name))
 		nic->aggregator = -1;
 	nic->has_list = tree_cpus(&nic->list, "/sys/class/net/%s/bonding_slave/cpus", name);
-	nic_irqs(nic);
 }
 
 static void first_word(char *line)
@@ -238,8 +284,10 @@ static bool bond_read(struct machine *m, const char *name, bool asked)
 		nic_read(&b->nic[b->n++], slave);
 	}
 	free(slaves);
-	for (i = 0; i < b->n; i++)
+	for (i = 0; i < b->n; i++) {
+		nic_irqs(b, &b->nic[i]);
 		b->patched |= b->nic[i].has_list;
+	}
 	return true;
 }
 
@@ -254,6 +302,7 @@ static void nics_read(struct machine *m)
 	struct dirent *entry;
 	struct lag *b;
 	long long value;
+	size_t i;
 	DIR *dir;
 
 	m->bond = grown(m->bond, 0, sizeof(*m->bond));
@@ -277,6 +326,8 @@ static void nics_read(struct machine *m)
 		closedir(dir);
 	if (b->n)
 		qsort(b->nic, b->n, sizeof(*b->nic), by_name);
+	for (i = 0; i < b->n; i++)
+		nic_irqs(b, &b->nic[i]);
 }
 
 bool machine_read(struct machine *m, const char *only)

@@ -34,6 +34,7 @@ struct nic {
 	unsigned int rx_queues, tx_queues;
 	struct irq *irq;
 	size_t n_irqs;
+	char irqs_with[IF_NAMESIZE];	/* who has those of the PCI function, if this has none; or "" */
 
 	/* As a slave; an unpatched kernel has no list. */
 	long long aggregator;
