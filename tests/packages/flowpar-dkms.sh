@@ -11,7 +11,6 @@ version=$(sed -nE '1s/.*\((.*)\).*/\1/p' "$repo/debian/changelog")
 DESTDIR=$fake/root PREFIX=/usr "$repo/install.sh" dkms || exit 1
 mv "$fake/root/usr/src"/* "$fake/src/"
 tool=$fake/root/usr/sbin/flowpar-dkms
-sed -i "s|^key=.*|key=$fake/mok.pub|" "$tool"
 
 make_stub() {	# make_stub NAME: a script from standard input
 	{ echo '#!/bin/bash'; cat; } > "$stub/$1"
@@ -37,10 +36,13 @@ make_stub uname << END
 echo "6.12.117+deb12-amd64"
 END
 # As the real one: its exit status is 1 where the key is enrolled.
-make_stub mokutil << END
-cat "$fake/mok"
-! grep -q ' is already ' "$fake/mok"
-END
+make_mokutil() {
+	make_stub mokutil <<- END
+	cat "$fake/mok"
+	! grep -q ' is already ' "$fake/mok"
+	END
+}
+make_mokutil
 make_stub modinfo << END
 echo new
 END
@@ -60,6 +62,9 @@ reset() {
 	rm -rf "${fake:?}"/{modules,sys,boot}/* "$fake"/{state,added}.* "$fake"/{broken,full,kept,few} "$test_out/calls"
 	mkdir -p "$fake/sys/class/net"
 	touch "$fake/src/linux-source-6.12.tar.xz" "$fake/src/linux-source-6.1.tar.xz" "$test_out/calls" "$fake/mok.pub"
+	mkdir -p "$fake/dkms/framework.conf.d"
+	rm -f "$fake"/dkms/framework.conf.d/*
+	echo "mok_certificate=$fake/mok.pub" > "$fake/dkms/framework.conf"
 	printf 6.12.117-1~deb12u1 > "$fake/source.6.12"
 	printf 6.1.192-2 > "$fake/source.6.1"
 	echo "$fake/mok.pub is not enrolled" > "$fake/mok"
@@ -67,12 +72,14 @@ reset() {
 }
 run() {
 	PATH=$stub:$PATH FLOWPAR_MODULES=$fake/modules FLOWPAR_SYS=$fake/sys FLOWPAR_BOOT=$fake/boot \
-		FLOWPAR_SOURCES=$fake/src FLOWPAR_KEPT=$fake/kept "$tool" "$@"
+		FLOWPAR_SOURCES=$fake/src FLOWPAR_DKMS_CONF=$fake/dkms FLOWPAR_KEPT=$fake/kept "$tool" "$@"
 }
-secure_boot() {
+efi() {		# efi NAME ATTRIBUTES VALUE
 	mkdir -p "$fake/sys/firmware/efi/efivars"
-	printf "\\x06\\0\\0\\0\\x$1" > "$fake/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+	printf "\\x$2\\0\\0\\0\\x$3" > "$fake/sys/firmware/efi/efivars/$1"
 }
+secure_boot() { efi SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c 06 "$1"; }
+validation() { efi MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23 "$1" "$2"; }
 called() { grep -c "^dkms $1 -m $2 .*-k $3" "$test_out/calls" || true; }
 
 reset
@@ -131,6 +138,22 @@ check_fails "what does not build names its log" 1 'flowpar-bonding does not buil
 reset
 secure_boot 01
 check_fails "Secure Boot without the key: says how to enrol it" 1 "mokutil --import $fake/mok.pub" run install
+echo "mok_certificate=\"$fake/own.\$kernelver.der\" # own" > "$fake/dkms/framework.conf.d/own.conf"
+check_fails "... another key that DKMS was given is named, for its kernel" 1 "mokutil --import $fake/own.6.12.117\+deb12-amd64.der'" run install
+check_fails "... by status too" 1 "$fake/own.6.12.117\+deb12-amd64.der not enrolled" run status
+touch "$fake/own.6.12.117+deb12-amd64.der"
+# As if the other one were enrolled.
+make_stub mokutil << 'END'
+[[ $2 == */own.* ]] || { echo "$2 is not enrolled"; exit; }
+echo "$2 is already enrolled"
+exit 1
+END
+check "... and it is the one that counts" run install
+same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+make_mokutil
+reset
+secure_boot 01
+check_fails "Secure Boot without the key, again" 1 "mokutil --import $fake/mok.pub" run install
 same "... builds, but installs nothing that would be refused" "1 0" "$(called build flowpar-bonding 6.12) $(called install flowpar-bonding 6.12)"
 echo "$fake/mok.pub is already enrolled" > "$fake/mok"
 check "... with it everything is installed" run install
@@ -178,6 +201,18 @@ reset
 secure_boot 00
 check "Secure Boot off: no key is needed" run install
 same "... indeed" 1 "$(called install flowpar-bonding 6.12)"
+reset
+secure_boot 01
+validation 06 01
+check "shim checks nothing: no key is needed" run install
+reset
+secure_boot 01
+validation 07 01
+check_fails "... not on the word of somebody else" 1 'mokutil --import' run install
+reset
+secure_boot 01
+validation 06 00
+check_fails "... nor if it does" 1 'mokutil --import' run install
 reset
 mkdir -p "$fake/sys/module/module/parameters"
 echo Y > "$fake/sys/module/module/parameters/sig_enforce"
