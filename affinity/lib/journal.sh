@@ -14,7 +14,7 @@ STATE=/run/flowpar
 JOURNAL=$STATE/journal
 CONFIG=$STATE/config
 ENTRIES=()		# the journal's lines
-LOCK_WAIT=3		# seconds
+LOCK_WAIT=10		# seconds; a watch that mends takes some
 declare -A KEPT=()	# "KIND OBJECT" -> original value
 declare -A FORESEEN=()	# with --dry-run: what settings would be by now
 

@@ -53,7 +53,7 @@ snapshot() {
 # unchanged TEXT: the machine is as it was when $before was taken
 unchanged() {
 	local now=''
-	wait_until 5 unchanged_now || true	# an address comes back some moments after its link
+	wait_until 30 unchanged_now || true	# an address comes back some moments after its link
 	same "$1" "$before" "$now"
 }
 unchanged_now() { now=$(snapshot); [[ $now == "$before" ]]; }

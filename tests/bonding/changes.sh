@@ -24,7 +24,8 @@ declare -A lost silent
 names=()
 
 stream() {	# stream mark|report
-	on_switch "echo $1 > /tmp/stream.ctl; read -r line < /tmp/stream.out; echo \$line"
+	# whose opening waits for a receiver that may be gone
+	on_switch "timeout 60 bash -c 'echo $1 > /tmp/stream.ctl; read -r line < /tmp/stream.out; echo \$line'"
 }
 
 # Filters 1 to 4 count the datagrams of the sender on CPU 0 to 3, 5 to 8 the segments of the

@@ -132,6 +132,7 @@ bring_up() {
 	ip address add "$LAB_SERVER/24" dev bond0
 	ip link set bond0 up
 	check "802.3ad: four ports in one aggregator" wait_until 60 aggregated 4
+	check "... and all carry traffic" wait_until 60 lag_ready bond0 4
 	client=${LAB_CLIENTS%% *}
 	check "the client answers" wait_until 60 ping -c1 -W1 "$client"
 	count_packets "udp dst_port 9000"

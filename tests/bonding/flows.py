@@ -49,7 +49,9 @@ def serve(port, cpus, rounds=4):
     listener.bind(("", port))
     listener.listen()
     print("listening", flush=True)
+    listener.settimeout(120)    # a client that gave up never comes
     conn, _ = listener.accept()
+    conn.settimeout(120)
     conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     conn.recv(1)
     incoming = {conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_CPU)}

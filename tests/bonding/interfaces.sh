@@ -157,9 +157,9 @@ server() {
 
 	ip -o monitor link > /tmp/monitor &
 	local monitor=$!
-	sleep 1
-	write 2 "$cpus0"
-	check "a change by sysfs is announced" wait_until 5 grep -q ': eth0:' /tmp/monitor
+	# until it listens
+	announced() { write 1 "$cpus0"; write 2 "$cpus0"; grep -q ': eth0:' /tmp/monitor; }
+	check "a change by sysfs is announced" wait_until 20 announced
 	kill "$monitor"
 
 	check "sysfs: empty list" write "" "$cpus0"

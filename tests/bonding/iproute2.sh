@@ -116,9 +116,13 @@ patched() {
 
 	ip -d monitor link > /tmp/monitor &
 	local monitor=$!
-	sleep 1
-	ip link set eth0 type bond_slave cpus 2
-	check "ip monitor shows a change" wait_until 10 grep -q ' cpus 2 ' /tmp/monitor
+	# until it listens
+	announced() {
+		ip link set eth0 type bond_slave cpus 3
+		ip link set eth0 type bond_slave cpus 2
+		grep -q ' cpus 2 ' /tmp/monitor
+	}
+	check "ip monitor shows a change" wait_until 20 announced
 	kill "$monitor"
 	check "an empty list removes it" ip link set eth0 type bond_slave cpus ""
 	same "... it is gone" "" "$(cpus eth0)"

@@ -55,15 +55,23 @@ moving() {
 	check "... both" wait_until 30 hears 1 1
 }
 
+# Who has heard nothing of its slave for a second takes another: a guest that stood still for
+# that long is no counterexample, so it may be tried again.
 sticking() {
-	local before until
-	before=$(count relearned)
-	irqs 1 0
-	until=$((SECONDS + 4))
-	while ((SECONDS < until)); do
-		hears 0 0 && hears 1 1 && leaves_by 0 0 || break
+	local before until try
+	for try in 1 2 3; do
+		before=$(count relearned)
+		irqs 1 0
+		until=$((SECONDS + 4))
+		while ((SECONDS < until)); do
+			hears 0 0 && hears 1 1 && leaves_by 0 0 || break
+		done
+		((SECONDS < until || $(count relearned) != before)) || break
+		irqs 1 1
+		wait_until 30 hears 0 0
+		wait_until 30 hears 1 1
 	done
-	check "CPU 0 hears eth1 too, for 4 s: it keeps eth0, and CPU 1, which hears nothing, eth1" \
+	check "CPU 0 hears eth1 too, for 4 s: it keeps eth0, and CPU 1, which hears nothing, eth1 (try $try)" \
 		test "$SECONDS" -ge "$until"
 	same "... nothing has changed" "$before" "$(count relearned)"
 	check "CPU 1 still sends by eth1" leaves_by 1 1
@@ -99,7 +107,7 @@ leaving() {
 	ethtool -s eth2 speed 1000 duplex full 2>/dev/null
 	ip link set eth2 master bond0
 	same "eth2 returns: what was learned of it before is forgotten" "" "$(cat $sys/eth2/bonding_slave/cpus_learned)"
-	check "... four ports again" wait_until 60 aggregated 4
+	check "... four ports again" wait_until 60 lag_ready bond0 4
 	irqs 2 2
 	check "... CPU 2 learns it again" wait_until 60 hears 2 2
 	check "... and sends by it" wait_until 30 leaves_by_own 2
@@ -120,6 +128,7 @@ leaving() {
 	policy cpu-bound
 	irqs 0 0
 	check "cpu-bound again: CPU 0 is eth0's" wait_until 30 leaves_by_own 0
+	check "... and CPU 1 eth1's, whose interrupts it has alone now" wait_until 30 hears 1 1
 }
 
 # The four clients fetch at once from servers that run on every CPU in turn: the

@@ -33,7 +33,9 @@ def serve(port, rounds, how):
     listener.bind(("", port))
     listener.listen()
     print("listening", flush=True)
+    listener.settimeout(120)    # a client that gave up never comes
     conn, _ = listener.accept()
+    conn.settimeout(120)
     conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     seen, at = set(), 0
     for _ in range(rounds):

@@ -90,7 +90,7 @@ server() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	lab_run --cpus 4 --nics 4 ;;
+host)	lab_run --cpus 4 --nics 4 --timeout 600 ;;
 server)	server ;;
 client)	# what is merged on the way has no order
 	for k in 0 1 2 3; do ethtool -K "eth$k" gro off; done

@@ -60,7 +60,7 @@ hashing() {
 
 	ip link set bond0 down
 	ip link set bond0 up
-	check "the aggregator returns" wait_until 30 aggregated 4
+	check "the aggregator returns" wait_until 60 lag_ready bond0 4
 	check "lists outlive down and up of the bond" wait_until 30 leaves_by 0 1
 	policy layer2
 	own_lists
@@ -74,6 +74,10 @@ tcp() {
 	local k server cpu
 	# The receiving CPU of a TCP segment is the one that its NIC interrupts.
 	own_irqs
+	# It moves once one more interrupt has come where they were.
+	for k in $LAB_CLIENTS; do
+		ping -q -c 3 -i 0.2 -W 5 "$k" > /dev/null
+	done
 	count_packets "tcp src_port 5001"
 	for k in 0 1 2 3; do
 		"$flows" serve 5001 4 > "/tmp/served$k" 2>&1 &
@@ -110,9 +114,7 @@ changes() {
 	# seen by the bond at the next miimon tick
 	lab-link 1 down
 	check "link cut: seen" wait_until 10 grep -q down $sys/eth1/bonding_slave/mii_status
-	# the array follows from a work item
-	sleep 0.5
-	check "link cut: CPU 1's packets leave by the others, all of them" leaves_without 1
+	check "link cut: CPU 1's packets leave by the others, all of them" wait_until 20 leaves_without 1
 	check "... the others keep theirs" leaves_by_own 3
 	lab-link 1 up
 	check "link back: CPU 1 is eth1's again" wait_until 30 leaves_by_own 1
@@ -153,7 +155,7 @@ changes() {
 }
 
 case ${LAB_ROLE:-host} in
-host)	lab_run --cpus 4 --nics 4 ;;
+host)	lab_run --cpus 4 --nics 4 --timeout 600 ;;
 server)
 	set_up
 	hashing

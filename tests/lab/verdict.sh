@@ -47,8 +47,7 @@ server)
 	ip link set eth1 master bond0
 	ip link set bond0 up
 	ip address add "$LAB_SERVER/24" dev bond0
-	all_ports() { grep -qx 2 /sys/class/net/bond0/bonding/ad_num_ports; }
-	check "the switch takes both links into one aggregator" wait_until 30 all_ports
+	check "the switch takes both links into one aggregator" wait_until 60 lag_ready bond0 2
 	lab-ready
 	same "an event carries its value" "two words" "$(lab-wait hello)"
 	check "a link is cut" lab-link 1 down
@@ -57,15 +56,15 @@ server)
 	lab-wait seen >/dev/null
 	check "it is restored" lab-link 1 up
 	check "the carrier returns" wait_until 10 grep -qx 1 /sys/class/net/eth1/carrier
-	check "both links are in the aggregator again" wait_until 30 all_ports
+	check "both links are in the aggregator again" wait_until 60 lag_ready bond0 2
 	lab-post restored
 	check_fails "a link that is not there is refused" 1 'want a link 0..1' lab-link 7 down
 	lab-wait client-exit >/dev/null
 	;;
 client)
-	lab-post hello two words
 	check "clients reach the server" lab-client 0 ping -c 1 -W 5 "$LAB_SERVER"
 	check "from each port" lab-client 1 ping -c 1 -W 5 "$LAB_SERVER"
+	lab-post hello two words
 	lab-wait cut >/dev/null
 	check "the switch sees the carrier drop too" wait_until 10 grep -qx 0 /sys/class/net/eth1/carrier
 	lab-post seen
