@@ -218,6 +218,7 @@ firewall firewall" "$(found)"
 	remedies > "$LAB_OUT/remedies"
 	check "... the remedy runs as printed" bash -euo pipefail "$LAB_OUT/remedies"
 	check "... and lets them in" load 0 1
+	check "... who was kept out has ended" wait_until 60 remote "! lab-client ${client_on[0]} ss -tanH dst $LAB_SERVER | grep -qv TIME-WAIT"
 	finds "nothing is found" "" --interval 3
 	nft flush ruleset
 }

@@ -73,7 +73,8 @@ check "SIGUSR1, lighttpd's graceful restart, reaches both" wait_until 20 restart
 same "... and needs no new process" "$masters" "$(pgrep -P "$pid" -x lighttpd | xargs)"
 same "... and they serve" 'of the directory' "$(get /dir/)"
 # Stopped while it is starting again, lighttpd need not end well: both are to be through.
-check "... both" wait_until 20 curl -sf -o /dev/null http://127.0.0.1:17100/dir/
+both_serve() { curl -sf -o /dev/null http://127.0.0.1:17100/dir/ && curl -sf -o /dev/null http://127.0.0.1:17101/dir/; }
+check "... both" wait_until 20 both_serve
 echo 'server.nonsense {' >> "$test_out/template"
 kill -USR1 "$pid"
 check "a reload with a slip in the template is refused in one line" wait_until 20 \
@@ -84,7 +85,7 @@ sed -i '$d' "$test_out/template"
 kill -USR1 "$pid"
 restarted_again() { (($(grep -c 'server started' "$test_out/log") == 6)); }
 check "... until it is mended, and reloaded" wait_until 20 restarted_again
-check "... they serve" wait_until 20 curl -sf -o /dev/null http://127.0.0.1:17100/dir/
+check "... they serve" wait_until 20 both_serve
 stop "SIGTERM ends all, status 0"
 
 template '

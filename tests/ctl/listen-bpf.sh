@@ -214,7 +214,7 @@ families() {
 	check "a server with a socket for each family" wait_until 120 said '2 servers listen'
 	same "takes IPv4" "8200 3" "$(client 0 who "$LAB_SERVER" 82 3)"
 	find_links $server6
-	check "... and IPv6, which it opens later" wait_until 30 client 0 who $server6 82 1
+	check "... and IPv6, which it opens later" wait_until 30 eval '[[ $(client 0 who $server6 82 1) == "8200 1" ]]'
 	same "... by its core" "8200 3" "$(client 0 who $server6 82 3)"
 	find_links
 	worker=$(pids_of 8200)

@@ -17,31 +17,29 @@ changes() {
 	pid=$!
 	check "monitor begins with the services that there are" wait_until 30 told 2
 	same "... as list shows them" "$(flowparctl service list --json | jq -c '.[]')" "$(jq -c 'select(.event == "present") | del(.event)' "$file")"
-	flowparctl monitor --once --port 444 > "$file.once" &
-	# Its socket has joined the groups once it has listed what there is: nothing of this port.
-	joined() { (($(awk -v pid="$1" '$2 == 16 && $3 == pid && $4 != "00000000"' /proc/net/netlink | wc -l))); }
-	wait_until 30 joined $!
-	flowparctl service add --port 444 --base-port 9100 --cpus 0,2 --spill 50
+	flowparctl monitor --once --port 443 > "$file.once" &
+	# It has joined before it lists, so once it has listed it is told of what comes.
+	listed() { [[ -s $file.once ]]; }
+	wait_until 30 listed
+	flowparctl service add --port 443 --base-port 9100 --cpus 0,2 --spill 50
 	wait $!
 	same "monitor --once ends with the first change, status 0" 0 $?
-	same "... in words" "added    tcp *:444 base-port 9100 stride 8 per-core 1 cpus 0,2 spill 50%" "$(< "$file.once")"
+	same "... in words" "added    tcp *:443 base-port 9100 stride 8 per-core 1 cpus 0,2 spill 50%" "$(tail -n 1 "$file.once")"
 	unshare -n flowparctl service add --port 445 --base-port 9200 --cpus 0
-	flowparctl service del --port 444
+	flowparctl service del --port 443
 	wait_until 30 told 4
 	kill "$pid"
 	wait "$pid"
 	same "monitor ends by SIGTERM with status 0" 0 $?
-	same "... having told of each change, and of none in another namespace" "added 444 9100
-deleted 444 9100" "$(jq -r 'select(.event != "present") | "\(.event) \(.port) \(.base_port)"' "$file")"
+	same "... having told of each change, and of none in another namespace" "added 443 9100
+deleted 443 9100" "$(jq -r 'select(.event != "present") | "\(.event) \(.port) \(.base_port)"' "$file")"
 }
 
 unloaded() {
 	local pid
-	flowparctl service del --port 80
-	flowparctl service del --port 443 --address fd77::1
-	flowparctl monitor 2> "$LAB_OUT/unloaded" &
+	flowparctl monitor > "$LAB_OUT/present" 2> "$LAB_OUT/unloaded" &
 	pid=$!
-	wait_until 30 joined "$pid"
+	wait_until 30 eval '(($(wc -l < "$LAB_OUT/present") == 2))'
 	check "the module unloads" rmmod nf_flowpar
 	wait "$pid"
 	same "monitor ends with it, status 1, one line" "1 flowparctl: nf_flowpar: unloaded, and its services with it" "$? $(< "$LAB_OUT/unloaded")"

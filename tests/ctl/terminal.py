@@ -119,9 +119,9 @@ def main():
     elif how == "small":
         mark = len(terminal.said)
         resize(terminal.master, 2, 200)
-        # A whole drawing is from one HOME to the next; the first may be from before.
-        terminal.until(lambda said: said.count(HOME) >= 4, mark)
-        lines = {drawn.count(b"\n") + 1 for drawn in terminal.said[mark:].split(HOME)[2:-1]}
+        # A whole drawing is from one HOME to the next; the first two may be from before.
+        terminal.until(lambda said: said.count(HOME) >= 5, mark)
+        lines = {drawn.count(b"\n") + 1 for drawn in terminal.said[mark:].split(HOME)[3:-1]}
         print("lines drawn:", *sorted(lines))
         terminal.press(b"q")
     else:

@@ -46,6 +46,8 @@ server() {
 	pin eth0 0
 	# What the client cannot know: a label that comes of a random number, and patience.
 	sysctl -q net.ipv6.auto_flowlabels=0 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	# No frame is lost here: one that the client is slow to acknowledge is not to come again.
+	sysctl -qe net.ipv4.tcp_rto_min_us=30000000
 	sysctl -q net.ipv4.tcp_timestamps=0
 	ip link set eth0 up
 	ip link add link eth0 name eth0.5 type vlan id 5

@@ -56,6 +56,8 @@ server() {
 	ip neighbour replace 10.77.0.200 lladdr 02:00:00:00:00:c8 dev bond0 nud permanent
 	ip neighbour replace fd77:0::c8 lladdr 02:00:00:00:00:c8 dev bond0 nud permanent
 	# Requests, and what is half closed, must be there yet when it is looked at.
+	# No frame is lost here: one that the client is slow to acknowledge is not to come again.
+	sysctl -qe net.ipv4.tcp_rto_min_us=30000000
 	sysctl -q net.ipv4.tcp_synack_retries=7 net.ipv4.tcp_orphan_retries=15
 	# For listeners that do not ask for it.
 	sysctl -q net.ipv4.tcp_fastopen=1027 net.ipv6.auto_flowlabels=0

@@ -147,7 +147,7 @@ unit_placed() {
 }
 
 server() {
-	local k way name generation before pid signal command look status
+	local k way name generation before port pid signal command look status
 	files
 	check 'setup-flowpar.sh up' affinity/setup-flowpar.sh up --bond bond0 --slaves eth0,eth1 --cpus 0-1 \
 		--address "$LAB_SERVER/24" --port 80,443 --base-port 8000,9000
@@ -162,6 +162,10 @@ server() {
 			template "$name" 0
 			"start_$way" "$name" "${templates[k]}" || not_ok "$way $name: starts"
 			check "$way $name: listens" wait_until 300 listening
+			# Who answers has its workers; nginx listens before it has.
+			for port in 8000 8008; do
+				curl -s -m 300 -o /dev/null "http://127.0.0.1:$port/small.txt"
+			done
 			before=$(processes "$name")
 			[[ $way == run ]] || unit_placed "$name"
 			lab-post "up-$way-$name"
