@@ -21,6 +21,7 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 # shellcheck source-path=SCRIPTDIR
 . "$HERE/lib/say.sh"
 . "$HERE/lib/list.sh"
+. "$HERE/lib/address.sh"
 . "$HERE/lib/conf.sh"
 . "$HERE/lib/placement.sh"
 . "$HERE/lib/setting.sh"
@@ -33,7 +34,7 @@ HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$HERE/lib/export.sh"
 
 # What the administrator asks for.
-BOND='' SLAVES=() CPUS=() ADDRESS='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
+BOND='' SLAVES=() CPUS=() ADDRESS='' GATEWAY='' PORT='' BASE_PORT='' STRIDE=8 PER_CORE=1
 LISTEN=nat POLICY=''
 RELEASE=$(uname -r)
 LACP_TIMEOUT=60 FIREWALL_CHECK=yes SMT=no ADOPT=no
@@ -84,7 +85,9 @@ export  writes configuration with which systemd-networkd or ifupdown makes the b
   --cpus LIST          CPUs, dealt to the slaves in turn, to those on their NUMA node first
                        (for each slave a core of its node, for one with several queues more)
   --smt                without --cpus: both threads of a core; --no-smt: one
-  --address CIDR       IPv4 address of the bond, 192.0.2.1/24, or none
+  --address CIDR       address of the bond, 192.0.2.1/24, or none; CIDR,CIDR,... for several,
+                       of IPv6 too
+  --gateway ADDRESS    default route by way of that, or none; A,A for IPv4 and IPv6
   --port P             public TCP port of the service, or none; needs --base-port, but
                        with reuseport; P,P,... for several services
   --base-port B        the first core's port; the next core's is B + stride; B,B,... for
@@ -136,6 +139,46 @@ several_ports() {
 	REPLY=$(IFS=,; echo "${ports[*]}")
 }
 
+# address_of_us TEXT EXAMPLE: one that the bond or a gateway can have; its bits into REPLY
+address_of_us() {
+	local number
+	if [[ $1 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}$ ]]; then
+		for number in ${1//./ }; do
+			# ip reads it as octal, others do not
+			[[ $number != 0?* ]] || die_usage "$WHERE: $number begins with 0; leave that out"
+			((number <= 255)) || die_usage "$WHERE: $number is more than 255"
+		done
+	fi
+	address_bits "$1" && [[ $REPLY == *1* ]] || die_usage "$WHERE: want $2"
+	[[ ${#REPLY}-$REPLY != @(32-1110|128-11111111)* ]] || die_usage "$WHERE: $1 is a multicast address"
+}
+
+# several_addresses VALUE: one, or more with commas between, each with its prefix length
+several_addresses() {
+	local address length named=() want='an address with its prefix length like 192.0.2.1/24 or 2001:db8::1/64; several with commas between'
+	[[ $1 != *[[:space:]]* && ,$1 != *,@(,*|) ]] || die_usage "$WHERE: want $want"
+	for address in ${1//,/ }; do
+		length=${address#*/}
+		[[ $address == */* && $length =~ ^[0-9]{1,3}$ ]] || die_usage "$WHERE: want $want"
+		[[ $length != 0?* ]] || die_usage "$WHERE: $length begins with 0; leave that out"
+		address_of_us "${address%/*}" "$want"
+		((length <= ${#REPLY})) || die_usage "$WHERE: a prefix has at most ${#REPLY} bits"
+		named+=("$REPLY")
+		! twice "${named[@]}" || die_usage "$WHERE: ${address%/*} is named twice"
+	done
+}
+
+# several_gateways VALUE: one for each family at most
+several_gateways() {
+	local gateway families=() want='an address like 192.0.2.254 or fe80::1; one of IPv4 and one of IPv6 with a comma between'
+	[[ $1 != *[[:space:]]* && ,$1 != *,@(,*|) ]] || die_usage "$WHERE: want $want"
+	for gateway in ${1//,/ }; do
+		address_of_us "$gateway" "$want"
+		families+=("${#REPLY}")
+		! twice "${families[@]}" || die_usage "$WHERE: two of one family; a machine has one default route for each"
+	done
+}
+
 twice() {	# twice WORD...: is one there twice? It goes into REPLY
 	local -A seen=()
 	for REPLY; do
@@ -168,7 +211,7 @@ options() {
 		-h|--help) usage; exit ;;
 		--firewall-check|--smt|--adopt)	given=("${option#--}" yes) ;;
 		--no-firewall-check|--no-smt|--no-adopt) given=("${option#--no-}" no) ;;
-		--bond|--slaves|--cpus|--address|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout|--config)
+		--bond|--slaves|--cpus|--address|--gateway|--port|--base-port|--stride|--per-core|--listen|--policy|--lacp-timeout|--config)
 			(($#)) || die_usage "$option: wants a value"
 			given=("${option#--}" "$1")
 			shift ;;
@@ -200,7 +243,7 @@ options() {
 
 # option_set NAME VALUE: as the command line names it, without its dashes
 option_set() {
-	local nic cpu number
+	local nic cpu
 	case $1 in
 	bond)
 		[[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$ ]] || die_usage "$WHERE: not a name for an interface"
@@ -217,16 +260,10 @@ option_set() {
 		! twice "${CPUS[@]}" || die_usage "$WHERE: CPU $REPLY is named twice" ;;
 	address)
 		ADDRESS=''
-		if [[ $2 != none ]]; then
-			[[ $2 =~ ^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$ ]] || die_usage "$WHERE: want an IPv4 address with its prefix length like 192.0.2.1/24"
-			for number in ${2//[.\/]/ }; do
-				# ip reads it as octal, others do not
-				[[ $number != 0?* ]] || die_usage "$WHERE: $number begins with 0; leave that out"
-				((number <= 255)) || die_usage "$WHERE: $number is more than 255"
-			done
-			((${2#*/} <= 32)) || die_usage "$WHERE: a prefix has at most 32 bits"
-			ADDRESS=$2
-		fi ;;
+		[[ $2 == none ]] || { several_addresses "$2"; ADDRESS=$2; } ;;
+	gateway)
+		GATEWAY=''
+		[[ $2 == none ]] || { several_gateways "$2"; GATEWAY=$2; } ;;
 	port)
 		PORT=''
 		if [[ $2 != none ]]; then
@@ -258,6 +295,8 @@ options_complete() {
 	[[ $BOND ]] || missing --bond
 	((${#SLAVES[@]})) || [[ $ADOPT == yes && $COMMAND == up ]] || missing --slaves
 	[[ $ADOPT == no || ! $ADDRESS || $COMMAND == export ]] || die_usage "--address $ADDRESS: the bond that --adopt takes over keeps those it has; leave this out"
+	[[ $ADOPT == no || ! $GATEWAY || $COMMAND == export ]] || die_usage "--gateway $GATEWAY: the bond that --adopt takes over keeps its routes; leave this out"
+	gateways_complete
 	# A file that has both: what turns the service off there needs one line only.
 	[[ ${GIVEN[port]:-} != none ]] || BASE_PORT=''
 	if [[ $LISTEN == reuseport ]]; then
@@ -270,6 +309,21 @@ options_complete() {
 		die_usage "--base-port $BASE_PORT: not as many as in --port $PORT; give one for each"
 	[[ $LISTEN == reuseport ]] || ((PER_CORE <= STRIDE)) || die_usage "--per-core $PER_CORE: more than --stride $STRIDE leaves room for"
 	[[ $LISTEN != nft || $PER_CORE == 1 ]] || die_usage "--per-core $PER_CORE: needs --listen nat, bpf or reuseport"
+}
+
+# Each gateway is next to an address of the bond.
+gateways_complete() {
+	local gateway address next
+	[[ ! $GATEWAY || $ADDRESS ]] || die_usage "--gateway $GATEWAY: needs --address"
+	for gateway in ${GATEWAY//,/ }; do
+		next=''
+		for address in ${ADDRESS//,/ }; do
+			! address_in "${address%/*}" "$gateway/128" || die_usage "--gateway $gateway: is the bond's own --address"
+			! gateway_of "$gateway" "$address" || next=yes
+			! broadcast_of "$gateway" "$address" || die_usage "--gateway $gateway: is the broadcast address of $address; choose another"
+		done
+		[[ $next ]] || die_usage "--gateway $gateway: in no network of --address $ADDRESS; choose one that is"
+	done
 }
 
 missing() {
@@ -379,7 +433,28 @@ configuration() {
 	esac
 	# Last what brings traffic.
 	[[ ! $PORT ]] || service_part want_service
-	[[ ! $ADDRESS ]] || want address "$BOND" "$ADDRESS"
+	want_addresses
+}
+
+# The bond is ours, and takes them along when it goes: there is nothing to keep.
+want_addresses() {
+	local address gateway
+	for address in ${ADDRESS//,/ }; do
+		want_at_boot address "$BOND $address" present
+	done
+	for gateway in ${GATEWAY//,/ }; do
+		want_at_boot gateway "$BOND $gateway" present
+	done
+}
+
+# want_at_boot KIND OBJECT VALUE: want, with --boot also what check_all looks at otherwise; its
+# failing then does not cost the rest
+want_at_boot() {
+	if [[ ! $BOOT || $MODE != apply || $DRY_RUN ]]; then
+		want "$@"
+	elif ! ("check_$1" "${2#* }"; want "$@"); then
+		warn "$1 ${2#* }: left out, see above; mend that and run setup-flowpar.sh up"
+	fi
 }
 
 want_bond() {

@@ -126,6 +126,9 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	(void)data;
 	if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR) {
 		address = mnl_nlmsg_get_payload(nlh);
+		/* an IPv6 one that is there is told of again with each router advertisement */
+		if (address->ifa_family == AF_INET6 && nlh->nlmsg_type == RTM_NEWADDR)
+			return MNL_CB_OK;
 		if (if_indextoname(address->ifa_index, name) && wanted(name, strlen(name)))
 			happened("address", name);
 		return MNL_CB_OK;
@@ -361,7 +364,7 @@ static bool listen_all(void)
 {
 	size_t i;
 
-	in.route = listen_on(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR);
+	in.route = listen_on(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
 	in.ethtool = listen_ethtool();
 	in.uevent = listen_on(NETLINK_KOBJECT_UEVENT, UEVENT_GROUP);
 	in.files = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

@@ -15,9 +15,19 @@ check_all() {
 	check_mtu
 	check_bond
 	check_kernel
-	[[ ! $ADDRESS ]] || check_address
+	[[ $BOOT ]] || check_each address ${ADDRESS//,/ }
+	[[ $BOOT ]] || check_each gateway ${GATEWAY//,/ }
 	[[ ! $PORT ]] || service_part check_service
 	check_irqbalance
+}
+
+# check_each KIND VALUE...: up --boot looks at each in its turn (want_at_boot)
+check_each() {
+	local kind=$1 value
+	shift
+	for value; do
+		"check_$kind" "$value"
+	done
 }
 
 check_service() {
@@ -51,7 +61,7 @@ check_tools() {
 check_nics() {
 	local nic addresses routes
 	mapfile -t addresses < <(ip -o address show)
-	mapfile -t routes < <(ip -o -4 route show table all; ip -o -6 route show table all 2>/dev/null)
+	mapfile -t routes < <(ip -o -4 route show table all | sed 's/^/-4 /'; ip -o -6 route show table all 2>/dev/null | sed 's/^/-6 /')
 	# One that was there at the first up is no slip of the pen.
 	[[ ! $BOOT && $STAGE != complete ]] || find_nics
 	[[ $ADOPT == no || $STAGE == complete ]] || others_stay
@@ -155,7 +165,7 @@ manager_runs() {	# manager_runs COMM: as the kernel cuts it, 15 characters
 }
 
 check_nic() {	# sees addresses and routes of check_nics
-	local nic=$1 upper line words
+	local nic=$1 upper line family words
 	get_master "$nic"
 	[[ ! -d /sys/class/net/$nic/bonding_slave ]] ||
 		die "$nic: already in bond $REPLY; give --adopt --bond $REPLY to take that over as it is, or take $nic out with 'ip link set $nic nomaster'"
@@ -170,11 +180,14 @@ check_nic() {	# sees addresses and routes of check_nics
 		[[ ${words[1]} == "$nic" ]] || continue
 		# The kernel's own link-local address comes back with the link; it is nobody's choice.
 		[[ ${words[3]} != fe80:* || ($line == *' proto '* && $line != *' proto kernel_ll '*) ]] || continue
-		[[ ${words[2]} != inet6 ]] || die "$nic: carries address ${words[3]}; remove it with 'ip address del ${words[3]} dev $nic', and give it to $BOND once that is up"
 		die "$nic: carries address ${words[3]}; move it to the bond with --address, or remove it with 'ip address del ${words[3]} dev $nic'"
 	done
 	for line in "${routes[@]}"; do
+		family=${line%% *} line=${line#* }
 		[[ "$line " == *" dev $nic "* && $line != *' proto kernel'* ]] || continue
+		route_del "$family" "$line"
+		[[ $line != default* ]] ||
+			die "$nic: the default route leads through it; move it to the bond with --gateway and remove it here with '$REPLY', or leave $nic out of --slaves"
 		die "$nic: a route to ${line%% *} leads through it; remove that first, or leave $nic out of --slaves"
 	done
 	# Many drivers (e1000e, igb, ixgbe) request interrupts when the NIC is opened, so
@@ -305,10 +318,46 @@ module_known() {
 	[[ $REPLY == loaded ]] || modprobe --show-depends "$1" >/dev/null 2>&1
 }
 
+# check_address CIDR: somebody has it, or none can be had
 check_address() {
-	local where
-	where=$(ip -o address show to "${ADDRESS%/*}/32" | awk -v bond="$BOND" '$2 != bond { print $2; exit }')
-	[[ ! $where ]] || die "--address $ADDRESS: $where has it already; remove it with 'ip address del $ADDRESS dev $where'"
+	local nic has _ off=/proc/sys/net/ipv6/conf
+	while read -r _ nic _ has _; do
+		[[ $nic == "$BOND" ]] ||
+			die "--address $1: $nic has it already; remove it with 'ip address del $has dev $nic'"
+	done < <(ip -o address show to "${1%/*}")
+	[[ $1 == *:* ]] || return 0
+	[[ -d $off ]] || die "--address $1: this kernel runs without IPv6 (ipv6.disable=1); leave it out"
+	if [[ -d $off/$BOND ]]; then off+=/$BOND; else off+=/default; fi
+	read_file "$off/disable_ipv6"
+	[[ $REPLY == 0 ]] || die "--address $1: IPv6 is switched off; switch it on with 'echo 0 > $off/disable_ipv6', or leave it out"
+}
+
+# check_gateway ADDRESS: a default route that would be in its way, of the same metric
+check_gateway() {
+	local family=-4 line
+	! get_gateway "$BOND $1" || [[ $REPLY == absent ]] || return 0
+	[[ $1 != *:* ]] || family=-6
+	while read -r line; do
+		# without one IPv4's is 0
+		case "$family $line " in
+		-6*' metric 512 '*) ;;
+		-6*|-4*' metric '*) continue ;;
+		esac
+		route_del $family "$line"
+		die "--gateway $1: there is a default route already; remove it with '$REPLY', or leave this out"
+	done < <(ip -o $family route show default)
+}
+
+# route_del FAMILY LINE: the command that deletes the route of that line of ip -o FAMILY route show, into REPLY
+route_del() {
+	local words i
+	read -ra words <<< "$2"
+	REPLY="ip $1 route del ${words[0]}"
+	[[ ${words[0]} != @(blackhole|unreachable|prohibit|throw) ]] || REPLY+=" ${words[1]}"
+	for ((i = 1; i + 1 < ${#words[@]}; i++)); do
+		[[ ${words[i]} != '\' ]] || break	# its nexthops
+		[[ ${words[i]} != @(via|dev|metric|table) ]] || REPLY+=" ${words[i]} ${words[i + 1]}"
+	done
 }
 
 check_ports() {

@@ -7,7 +7,7 @@
 # every name.
 
 CONF=/etc/flowpar/flowpar.conf
-CONF_NAMES=(bond slaves adopt cpus smt address port base-port stride per-core listen policy lacp-timeout firewall-check)
+CONF_NAMES=(bond slaves adopt cpus smt address gateway port base-port stride per-core listen policy lacp-timeout firewall-check)
 
 conf_name() {	# conf_name base-port: BASE_PORT
 	REPLY=${1//-/_}

@@ -63,8 +63,15 @@ export_sets_nothing() {
 }
 
 export_networkd() {
-	local nics="${SLAVES[*]}" address=DHCP=yes
-	[[ ! $ADDRESS ]] || address=Address=$ADDRESS
+	local nics="${SLAVES[*]}" address=DHCP=yes route='' gateway
+	[[ ! $ADDRESS ]] || address=$(printf 'Address=%s\n' ${ADDRESS//,/ })
+	for gateway in ${GATEWAY//,/ }; do
+		case $gateway in
+		*:*)	# Without a metric networkd would make it one with that of router advertisements.
+			route=$'\n[Route]\nGateway='$gateway$'\nMetric=512\n' ;;
+		*)	address+=$'\nGateway='$gateway ;;
+		esac
+	done
 	export_file "/etc/systemd/network/10-$BOND.netdev" <<-END
 	# Of setup-flowpar.sh export networkd.
 	[NetDev]
@@ -90,14 +97,14 @@ export_networkd() {
 	Bond=$BOND
 	END
 	export_file "/etc/systemd/network/10-$BOND.network" <<-END
-	# Of setup-flowpar.sh export networkd. Routes and name servers go here as well.
+	# Of setup-flowpar.sh export networkd. Name servers and other routes go here as well.
 	[Match]
 	Name=$BOND
 
 	# One link that is down makes it that, and it serves by the others.
 	[Link]
 	RequiredForOnline=degraded-carrier
-
+	$route
 	[Network]
 	$address
 	END
@@ -124,15 +131,15 @@ export_networkd() {
 }
 
 export_ifupdown() {
-	local address=dhcp nic units=("${SLAVES[@]//-/\\x2d}")	# as systemd-escape has it
-	[[ ! $ADDRESS ]] || address="static"$'\n'"    address $ADDRESS"
+	local nic first rest=() units=("${SLAVES[@]//-/\\x2d}")	# as systemd-escape has it
+	ifupdown_addresses
 	{
 		cat <<-END
 		# Of setup-flowpar.sh export ifupdown. The bond-* lines are ifenslave's (apt-get
 		# install ifenslave). flowpar.service makes the policy ${POLICY:-cpu-bound}, which that does not know.
 		auto $BOND
-		iface $BOND inet $address
-		    # gateway and dns-nameservers go here as well.
+		iface $BOND $first
+		    # dns-nameservers go here as well.
 		    bond-slaves ${SLAVES[*]}
 		    bond-mode 802.3ad
 		    bond-xmit-hash-policy layer3+4
@@ -140,6 +147,9 @@ export_ifupdown() {
 		    bond-miimon 100
 		    post-up systemctl --no-block restart flowpar.service || true
 		    pre-down systemctl stop flowpar.service || true
+		END
+		((${#rest[@]} == 0)) || printf '%s\n' "${rest[@]/#/iface $BOND }"
+		cat <<-END
 
 		# A slave that comes once $BOND is up goes into it too, as after a driver reload. Not by
 		# bond-master: at boot ifenslave would leave such a one to its own ifup, which may be too early.
@@ -164,6 +174,28 @@ export_ifupdown() {
 	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable networking flowpar.service flowpar-watch.service, and reboot"
 }
 
+# ifupdown_addresses: a stanza for each address, the first, which makes the bond, into first,
+# the others into rest; a gateway is in that of its network. Those of IPv6 come last: ifup waits
+# for them until the links are up, and goes no further if that is not in time. Sees
+# export_ifupdown's variables.
+ifupdown_addresses() {
+	local address gateway stanza left=,$GATEWAY, four=() six=()
+	first='inet dhcp'
+	for address in ${ADDRESS//,/ }; do
+		if [[ $address == *:* ]]; then six+=("$address"); else four+=("$address"); fi
+	done
+	for address in "${four[@]}" "${six[@]}"; do
+		stanza=$'inet static\n    address '$address
+		[[ $address != *:* ]] || stanza=$'inet6 static\n    dad-attempts 300\n    address '$address
+		for gateway in ${left//,/ }; do
+			gateway_of "$gateway" "$address" || continue
+			stanza+=$'\n    gateway '$gateway left=${left/,$gateway,/,}
+		done
+		rest+=("$stanza")
+	done
+	[[ ! $ADDRESS ]] || { first=${rest[0]}; rest=("${rest[@]:1}"); }
+}
+
 # All that was asked for, as flowpar.conf has it, but what the manager does now.
 export_conf() {
 	local option
@@ -174,7 +206,7 @@ export_conf() {
 		echo "SLAVES=$(comma "${SLAVES[@]}")"
 		for option in "${CONF_NAMES[@]}"; do
 			case $option in
-			bond|slaves|adopt|address|lacp-timeout) continue ;;
+			bond|slaves|adopt|address|gateway|lacp-timeout) continue ;;
 			esac
 			[[ ! ${GIVEN[$option]+x} ]] || echo "$(conf_name "$option")=${GIVEN[$option]}"
 		done

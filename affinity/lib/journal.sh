@@ -171,7 +171,7 @@ undo_all() {
 
 # --- what up was asked for, and where it put it ----------------------------------------------------
 
-CONFIG_NAMES=(BOND SLAVES ADOPT CPUS ADDRESS PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
+CONFIG_NAMES=(BOND SLAVES ADOPT CPUS ADDRESS GATEWAY PORT BASE_PORT STRIDE PER_CORE LISTEN POLICY)
 
 config_text() {
 	local name

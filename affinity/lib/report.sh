@@ -35,7 +35,13 @@ why() {
 	link)	echo 'somebody took it down' ;;
 	master)	echo "its driver was reloaded, or somebody took it out of the bond" ;;
 	cpus)	echo 'it left the bond and came back, which forgets the list, or somebody set it' ;;
-	address) echo 'somebody removed it, or made the bond anew' ;;
+	address)
+		if now address "$2" && [[ $REPLY == duplicate ]]; then
+			echo 'another machine on this link has it'
+		else
+			echo 'somebody removed it, or took the bond down, or made it anew'
+		fi ;;
+	gateway) echo 'somebody removed it, or took the bond down, or made it anew' ;;
 	service) echo 'somebody deleted it, or took out nf_flowpar' ;;
 	table)	echo 'somebody changed it, or loaded a firewall that begins with flush ruleset' ;;
 	channels) echo "somebody ran ethtool -L, or its driver was reloaded" ;;

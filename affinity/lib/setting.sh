@@ -248,13 +248,52 @@ set_cpus() {
 	must_put "$2" "/sys/class/net/$1/bonding_slave/cpus"
 }
 
-get_address() {	# OBJECT bond0, VALUE 10.77.0.1/24: several may be there, only ours counts
-	[[ -d /sys/class/net/$1 ]] || return 1
-	REPLY=$(ip -o -4 address show dev "$1" | awk -v want="$ADDRESS" '$4 == want { found = 1 } END { print found ? want : "none" }')
+get_address() {	# OBJECT "bond0 192.0.2.1/24"
+	local nic=${1% *} address=${1#* } found _
+	[[ -d /sys/class/net/$nic ]] || return 1
+	REPLY=absent
+	while read -r _ _ _ found _; do
+		[[ $found != */"${address#*/}" ]] || REPLY=present
+	done < <(ip -o address show dev "$nic" to "${address%/*}")
+	[[ $address != *:* || ! $(ip -o address show dev "$nic" to "${address%/*}" dadfailed) ]] || REPLY=duplicate
 }
 
+# Until Duplicate Address Detection (RFC 4862, 5.4) is through no server can bind one of IPv6.
 set_address() {
-	run ip address add "$2" dev "$1"
+	local nic=${1% *} address=${1#* } try
+	if now address "$1" && [[ $REPLY == duplicate ]]; then
+		# Not by watch, whose try would be the event for the next one.
+		[[ $MODE != mend ]] || die "address $address: another machine on this link has it; take it from that and run setup-flowpar.sh up"
+		run ip address del "$address" dev "$nic"
+	fi
+	run ip address add "$address" dev "$nic"
+	[[ $address == *:* && ! $DRY_RUN ]] || return 0
+	for ((try = 0; try < 100; try++)); do
+		get_address "$1" || die "address $address: $nic is gone; see ip link"
+		[[ $REPLY != duplicate ]] || die "address $address: another machine on this link has it; take it from that, or choose another"
+		[[ $(ip -o address show dev "$nic" to "${address%/*}" tentative) ]] || return 0
+		# without a link it begins with that
+		read_file "/sys/class/net/$nic/carrier" && [[ $REPLY == 1 ]] || return 0
+		sleep 0.1
+	done
+	warn "address $address: still not known to be the only one on this link, so no server can bind it; see ip address show dev $nic"
+}
+
+# IPv6's goes before those of router advertisements, whose metric is 1024.
+get_gateway() {	# OBJECT "bond0 192.0.2.254"
+	local nic=${1% *} gateway=${1#* } family=-4 metric=()
+	[[ -d /sys/class/net/$nic ]] || return 1
+	[[ $gateway != *:* ]] || family=-6 metric=(metric 512)
+	REPLY=absent
+	[[ ! $(ip $family route show default via "$gateway" dev "$nic" "${metric[@]}") ]] || REPLY=present
+}
+
+set_gateway() {
+	local nic=${1% *} gateway=${1#* }
+	case $gateway in
+	*:*)	run ip -6 route add default via "$gateway" dev "$nic" metric 512 ;;
+	*)	run ip route add default via "$gateway" dev "$nic" ;;
+	esac
 }
 
 # --- interrupts and queues --------------------------------------------------------

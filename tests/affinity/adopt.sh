@@ -18,6 +18,7 @@ server() {
 	local carried out status was nic
 	modprobe bonding max_bonds=0
 	check_fails 'no bond of that name' 1 '^setup-flowpar.sh: bond0: no such bond to take over' setup up "${up[@]}"
+	check_fails 'a route of its own' 2 '^setup-flowpar.sh: --gateway 192.0.2.9: the bond that --adopt takes over keeps its routes' setup up "${up[@]}" --gateway 192.0.2.9
 	check_fails 'an address of its own' 2 '^setup-flowpar.sh: --address 192.0.2.1/24: the bond that --adopt takes over keeps' setup up "${up[@]}" --address 192.0.2.1/24
 	ip link add bond0 type bond mode balance-rr
 	check_fails 'a mode without a policy' 1 '^setup-flowpar.sh: bond0: is in mode balance-rr, where no policy' setup up "${up[@]}"

@@ -91,6 +91,45 @@ setup-flowpar.sh: eth1: left out, see above; mend that and run setup-flowpar.sh 
 	setup down > /dev/null
 }
 
+# Another machine has the bond's address of IPv6, and another way the default route.
+no_address() {
+	lab-post duplicate
+	lab-wait duplicated
+	sysctl -qw net.ipv6.conf.{all,default}.accept_dad=1	# as it is outside of the lab
+	ip link set eth2 up
+	settled eth2
+	ip route add default via 192.0.2.254 dev eth2 onlink
+	ups 'an address and a route that cannot be, --boot' \
+		'setup-flowpar.sh: address fd77::1/64: another machine on this link has it; take it from that, or choose another
+setup-flowpar.sh: address fd77::1/64: left out, see above; mend that and run setup-flowpar.sh up
+setup-flowpar.sh: --gateway 10.77.0.200: there is a default route already; remove it with '\''ip -4 route del default via 192.0.2.254 dev eth2'\'', or leave this out
+setup-flowpar.sh: gateway 10.77.0.200: left out, see above; mend that and run setup-flowpar.sh up' \
+		"${up[@]}" --address "$LAB_SERVER/24,fd77::1/64" --gateway 10.77.0.200 --boot
+	check '... the bond has its other address' grep -q " $LAB_SERVER/24 " <(ip -o address show dev bond0)
+	check '... and the service is there' service_there
+	check_fails '... verify names the route' 1 '^setup-flowpar.sh: gateway bond0 10.77.0.200: set to present, found absent: .*; mend it with: ip route add default via 10.77.0.200 dev bond0' setup verify
+	check_fails '... and the address' 1 '^setup-flowpar.sh: address bond0 fd77::1/64: set to present, found duplicate: another machine on this link has it; mend' setup verify
+	check_fails '... up names what is in the way' 1 "^setup-flowpar.sh: --gateway 10.77.0.200: there is a default route already; remove it with 'ip -4 route del default via 192.0.2.254 dev eth2'" setup up
+	ip route del default via 192.0.2.254 dev eth2
+	check_fails '... and that the address is taken' 1 '^setup-flowpar.sh: address fd77::1/64: another machine on this link has it' setup up
+	lab-post unique
+	lab-wait unique-now
+	check '... once both are mended up completes it' setup up
+	same '... and waits until the address can be bound' fd77::1/64 "$(ip -o address show dev bond0 to fd77::1 -tentative | awk '{ print $4 }')"
+	check '... verify is clean' setup verify
+	setup down > /dev/null
+	sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	ups 'without IPv6, --boot' \
+		"setup-flowpar.sh: --address fd77::1/64: IPv6 is switched off; switch it on with 'echo 0 > /proc/sys/net/ipv6/conf/bond0/disable_ipv6', or leave it out
+setup-flowpar.sh: address fd77::1/64: left out, see above; mend that and run setup-flowpar.sh up" \
+		"${up[@]}" --address "$LAB_SERVER/24,fd77::1/64" --boot
+	check '... the bond has its other address' grep -q " $LAB_SERVER/24 " <(ip -o address show dev bond0)
+	setup down > /dev/null
+	sysctl -qw net.ipv6.conf.default.disable_ipv6=0
+	ip link set eth2 down
+	sysctl -qw net.ipv6.conf.{all,default}.accept_dad=0
+}
+
 no_service() {
 	local pid said
 	busybox httpd -f -p 80 &
@@ -160,6 +199,7 @@ server() {
 	dead_link
 	absent_nic
 	broken_nic
+	no_address
 	no_service
 	adopted
 	kill "$watcher"
@@ -169,6 +209,12 @@ client() {
 	lab-wait dead
 	check 'with a dead link the server can be reached' wait_until 60 lab-client 0 ping -c 1 -W 1 "$LAB_SERVER"
 	lab-post reached
+	lab-wait duplicate
+	lab-client 0 ip address add fd77::1/64 dev eth0 nodad
+	lab-post duplicated
+	lab-wait unique
+	lab-client 0 ip address del fd77::1/64 dev eth0
+	lab-post unique-now
 	lab-wait server-exit
 }
 

@@ -77,6 +77,26 @@ check 'without an address DHCP has it' grep -qx 'DHCP=yes' <<< "$out"
 printf 'ADOPT=yes\nBOND=bond0\nADDRESS=192.0.2.7/24\n' > "$test_out/conf"
 check 'the file is read' grep -qx 'Address=192.0.2.7/24' <(setup export networkd --config "$test_out/conf" --slaves eth0,eth1)
 
+# Several addresses, of both families, and their gateways.
+six=(--bond bond0 --slaves 'eth0,eth1' --address '192.0.2.1/24,2001:db8::1/64,198.51.100.1/24' --gateway '2001:db8::ff,192.0.2.254')
+same 'networkd: all addresses and gateways' '[Route] Gateway=2001:db8::ff Metric=512 [Network] Address=192.0.2.1/24 Address=2001:db8::1/64 Address=198.51.100.1/24 Gateway=192.0.2.254' \
+	"$(setup export networkd "${six[@]}" | sed -n '/10-bond0.network$/,/10-/p' | grep -E '^(Address|Gateway|DHCP|Metric)=|^.(Route|Network)' | paste -sd' ')"
+same 'ifupdown: a stanza for each address, with the gateway of its network' 'iface bond0 inet static
+    address 192.0.2.1/24
+    gateway 192.0.2.254
+iface bond0 inet static
+    address 198.51.100.1/24
+iface bond0 inet6 static
+    dad-attempts 300
+    address 2001:db8::1/64
+    gateway 2001:db8::ff' "$(setup export ifupdown "${six[@]}" | grep -E '^iface bond0|^    (address|gateway|dad)')"
+same '... once, if two addresses share that' 1 "$(setup export ifupdown "${six[@]}" --address 192.0.2.1/24,192.0.2.2/24 --gateway 192.0.2.254 | grep -c '^    gateway')"
+same '... the bond is made by the first' 1 "$(setup export ifupdown "${six[@]}" | awk '/^iface/ { n++ } /bond-mode/ { print n }')"
+same '... of IPv6 alone, with a link-local gateway' 'iface bond0 inet6 static
+    address 2001:db8::1/64
+    gateway fe80::1' "$(setup export ifupdown "${six[@]}" --address 2001:db8::1/64 --gateway fe80::1 | grep -E '^iface bond0|^    (address|gateway)')"
+same '... up --adopt is not told of them' '' "$(setup export ifupdown "${six[@]}" | grep -E '^(ADDRESS|GATEWAY)=')"
+
 check_fails 'no manager' 2 '^setup-flowpar.sh: export : want networkd or ifupdown' setup export
 check_fails 'slaves are needed' 2 '^setup-flowpar.sh: export: --slaves is missing' setup export networkd --adopt --bond bond0
 check_fails 'a directory that is not there' 2 '^setup-flowpar.sh: --to /nothing: no such directory' setup export networkd --to /nothing "${asked[@]}"

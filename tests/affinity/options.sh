@@ -38,6 +38,27 @@ one 'a CPU twice' 2 '--cpus 0-2,1: CPU 1 is named twice' up --bond bond0 --slave
 one 'an address without prefix' 2 '--address 192.0.2.1: want' up --bond bond0 --slaves lo --address 192.0.2.1 --dry-run
 one 'an address that ip would read as octal' 2 '--address 192.0.2.010/24: 010 begins with 0; leave that out' up --bond bond0 --slaves lo --address 192.0.2.010/24 --dry-run
 one '... its prefix too' 2 '--address 192.0.2.1/08: 08 begins with 0' up --bond bond0 --slaves lo --address 192.0.2.1/08 --dry-run
+for list in 2001:db8::1 2001:db8::1::2/64 2001:db8::12345/64 1:2:3:4:5:6:7/64 g::1/64 ::/64 0.0.0.0/8 ::ffff:192.0.2.1/128 '192.0.2.1/' /24 '192.0.2.1/24,' ',192.0.2.1/24' '192.0.2.1/24 198.51.100.1/24' '192.0.2.1/24,,2001:db8::1/64' ''; do
+	one "no address: '$list'" 2 "--address $list: want an address with its prefix length like" up --bond bond0 --slaves lo --address "$list" --dry-run
+done
+one 'more bits than an address has' 2 '--address 2001:db8::1/129: a prefix has at most 128 bits' up --bond bond0 --slaves lo --address 2001:db8::1/129 --dry-run
+one 'a multicast address' 2 '--address ff02::1/64: ff02::1 is a multicast address' up --bond bond0 --slaves lo --address ff02::1/64 --dry-run
+one '... of IPv4' 2 '--address 224.0.0.1/24: 224.0.0.1 is a multicast address' up --bond bond0 --slaves lo --address 224.0.0.1/24 --dry-run
+one 'an address twice' 2 '--address 2001:db8::1/64,2001:DB8:0::1/48: 2001:DB8:0::1 is named twice' up --bond bond0 --slaves lo --address 2001:db8::1/64,2001:DB8:0::1/48 --dry-run
+both=(up --bond bond0 --slaves lo --address '192.0.2.1/24,2001:db8::1/64' --dry-run)
+one 'addresses and gateways of both families' 1 'lo: carries address' "${both[@]}" --gateway 192.0.2.254,2001:db8::ff
+one 'a link-local gateway' 1 'lo: carries address' "${both[@]}" --gateway fe80::1
+one '... without an address of IPv6' 2 '--gateway fe80::1: in no network of --address 192.0.2.1/24; choose' "${both[@]}" --address 192.0.2.1/24 --gateway fe80::1
+one 'a gateway that no network has' 2 '--gateway 192.0.3.254: in no network of --address 192.0.2.1/24,2001:db8::1/64; choose' "${both[@]}" --gateway 192.0.3.254
+one '... of IPv6' 2 '--gateway 2001:db8:0:1::1: in no network of' "${both[@]}" --gateway 2001:db8:0:1::1
+one '... whose bits begin like those of an address of IPv4' 2 '--gateway 2001:db8::1: in no network of' "${both[@]}" --address 32.0.0.1/3 --gateway 2001:db8::1
+one 'a broadcast address' 2 '--gateway 192.0.2.255: is the broadcast address of 192.0.2.1/24; choose' "${both[@]}" --gateway 192.0.2.255
+one '... which one of two has not' 1 'lo: carries address' "${both[@]}" --address 192.0.2.0/31 --gateway 192.0.2.1
+one 'two gateways with a blank' 2 '--gateway 192.0.2.2 fe80::1: want an address like' "${both[@]}" --gateway '192.0.2.2 fe80::1'
+one "the bond's own" 2 "--gateway 2001:DB8::1: is the bond's own --address" "${both[@]}" --gateway 2001:DB8::1
+one 'two of one family' 2 '--gateway 192.0.2.2,192.0.2.3: two of one family' "${both[@]}" --gateway 192.0.2.2,192.0.2.3
+one 'a gateway with a prefix' 2 '--gateway 192.0.2.254/24: want an address like' "${both[@]}" --gateway 192.0.2.254/24
+one 'a gateway without an address' 2 '--gateway 192.0.2.254: needs --address' "${both[@]}" --address none --gateway 192.0.2.254
 one 'a directory for a file' 2 '--config /: no such file' up --config / --dry-run
 one 'watch without doing' 2 'watch --dry-run: watch has nothing to print beforehand; verify says' watch --dry-run
 one 'only up runs at boot' 2 "--boot: is for up$usage" verify --boot

@@ -37,6 +37,9 @@ wrong() {
 	eval "$restore"
 }
 
+# remedy: the command that the refusal named
+remedy() { check '  its remedy runs' bash -ec "$(sed -nE "s/.* with '([^']*)'.*/\1/p" /run/err)"; }
+
 # A copy of the modules to damage, in the place of the real ones.
 damage() {
 	[[ -d /run/modules ]] || cp -r "$modules" /run/modules
@@ -85,10 +88,34 @@ server() {
 	wrong 'modprobe bonding max_bonds=0; ip link add bond0 type bond' 'ip link del bond0; rmmod bonding' \
 		'a bond in use' "bond0: already exists; take it over with --adopt, remove it with 'ip link del bond0'" setup up "${up[@]}"
 	wrong 'ip address add 2001:db8::9/64 dev eth1 nodad' 'ip address del 2001:db8::9/64 dev eth1' \
-		'a slave that carries an address of IPv6' "eth1: carries address 2001:db8::9/64; remove it with 'ip address del 2001:db8::9/64 dev eth1', and give it to bond0" \
+		'a slave that carries an address of IPv6' "eth1: carries address 2001:db8::9/64; move it to the bond with --address, or remove it with 'ip address del 2001:db8::9/64 dev eth1'" \
 		setup up "${up[@]}"
-	wrong 'ip address add 10.77.0.1/24 dev eth2' 'ip address del 10.77.0.1/24 dev eth2' \
+	wrong 'ip address add 10.77.0.1/25 dev eth2' remedy \
 		'an address that another interface has' '--address 10.77.0.1/24: eth2 has it already; remove' setup up "${up[@]}"
+	wrong 'ip address add 2001:db8::1/64 dev eth2 nodad' remedy \
+		'... of IPv6' '--address 2001:db8:0::1/48: eth2 has it already; remove' setup up "${up[@]}" --address 10.77.0.1/24,2001:db8:0::1/48
+	wrong 'sysctl -qw net.ipv6.conf.default.disable_ipv6=1' 'sysctl -qw net.ipv6.conf.default.disable_ipv6=0' \
+		'IPv6 is off' "--address fd77::1/64: IPv6 is switched off; switch it on with 'echo 0 > /proc/sys/net/ipv6/conf/default/disable_ipv6', or" setup up "${up[@]}" --address fd77::1/64
+	wrong 'ip link set eth1 up; settled eth1; ip route add default via 192.0.2.254 dev eth1 onlink' 'remedy; ip link set eth1 down' \
+		'a slave that has the default route' "eth1: the default route leads through it; move it to the bond with --gateway and remove it here with 'ip -4 route del default via 192.0.2.254 dev eth1'" setup up "${up[@]}"
+	wrong 'ip link set eth2 up; settled eth2; ip route add default via 192.0.2.254 dev eth2 onlink' 'remedy; ip link set eth2 down' \
+		'a default route that is in the way' "--gateway 10.77.0.200: there is a default route already; remove it with 'ip -4 route del default via 192.0.2.254 dev eth2'" setup up "${up[@]}" --gateway 10.77.0.200
+	wrong 'ip link set eth2 up; settled eth2; ip -6 route add default via fe80::1 dev eth2 metric 512' 'remedy; ip link set eth2 down' \
+		'... of IPv6' "--gateway fd77::c0: there is a default route already; remove it with 'ip -6 route del default via fe80::1 dev eth2 metric 512'" \
+		setup up "${up[@]}" --address fd77::1/64 --gateway fd77::c0
+	wrong 'ip link set eth1 up; settled eth1; ip route add default dev eth1 table 100' \
+		'remedy; ip link set eth1 down' \
+		'... of another table, on a slave' "eth1: the default route leads through it; .* 'ip -4 route del default dev eth1 table 100'" setup up "${up[@]}"
+	wrong 'ip link set eth2 up; settled eth2; ip -6 route add blackhole default metric 512' 'remedy; ip link set eth2 down' \
+		'... none at all' "--gateway fd77::c0: there is a default route already; remove it with 'ip -6 route del blackhole default dev lo metric 512'" \
+		setup up "${up[@]}" --address fd77::1/64 --gateway fd77::c0
+	ip link set eth2 up; settled eth2
+	ip route add default metric 100 nexthop via 192.0.2.254 dev eth2 onlink nexthop via 192.0.2.253 dev eth2 onlink
+	check 'one of two ways and another metric is not' setup up "${up[@]}" --gateway 10.77.0.200 --dry-run
+	ip route del default metric 100
+	ip route add default via 192.0.2.254 dev eth2 onlink metric 100
+	check 'one of another metric is not' setup up "${up[@]}" --gateway 10.77.0.200 --dry-run
+	ip link set eth2 down
 	wrong 'busybox httpd -f -p 80 & pid=$!; wait_until 5 grep -q ":0050 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \
 		'a public port in use' 'port 80: (busybox|httpd) \(pid [0-9]+\) listens on it already; stop that' setup up "${up[@]}"
 	wrong 'busybox httpd -f -p 8008 & pid=$!; wait_until 5 grep -q ":1F48 .* 0A " /proc/net/tcp6' 'kill $pid; wait $pid' \

@@ -8,7 +8,7 @@
 # shellcheck source=tests/affinity/common.sh
 . "$(dirname "$0")/common.sh"
 
-service+=(--port '80,443' --base-port '8000,9000')
+service+=(--address "${LAB_SERVER:-10.77.0.1}/24,fd77::1/64" --gateway '10.77.0.200,fd77::c0' --port '80,443' --base-port '8000,9000')
 up=("${slaves[@]}" "${service[@]}")
 core_ports='sport = 8000 or sport = 8008 or sport = 9000 or sport = 9008'
 
@@ -40,13 +40,18 @@ drift_once() {
 	echo layer2 > /sys/class/net/bond0/bonding/xmit_hash_policy
 	echo 50 > /sys/class/net/bond0/bonding/miimon
 	ip link set bond0 mtu 1450
-	ip address del "$LAB_SERVER/24" dev bond0
+	ip address del "$LAB_SERVER/24" dev bond0	# with it goes the route
+	ip address del fd77::1/64 dev bond0
+	ip -6 route del default dev bond0
 	drifts=("irq eth1/[0-9]+: set to 1, found 0: [^;]*; mend it with: echo 1 > /proc/irq/$irq/smp_affinity_list"
 		"rps eth0/rx-0: set to 0, found 2: [^;]*; mend it with: echo 0 > /sys/class/net/eth0/queues/rx-0/rps_cpus"
 		"option bond0/xmit_hash_policy: set to ${policy//+/\\+}, found layer2: [^;]*; mend it with: echo ${policy//+/\\+} > "
 		'option bond0/miimon: set to 100, found 50: [^;]*; mend'
 		'mtu bond0: set to 1400, found 1450: [^;]*; mend it with: ip link set bond0 mtu 1400'
-		"address bond0: set to $LAB_SERVER/24, found none: [^;]*; mend it with: ip address add $LAB_SERVER/24 dev bond0")
+		"address bond0 $LAB_SERVER/24: set to present, found absent: [^;]*; mend it with: ip address add $LAB_SERVER/24 dev bond0"
+		'address bond0 fd77::1/64: set to present, found absent: [^;]*; mend it with: ip address add fd77::1/64 dev bond0'
+		'gateway bond0 10.77.0.200: set to present, found absent: [^;]*; mend it with: ip route add default via 10.77.0.200 dev bond0'
+		'gateway bond0 fd77::c0: set to present, found absent: [^;]*; mend it with: ip -6 route add default via fd77::c0 dev bond0 metric 512')
 	if [[ $listen == nat ]]; then
 		flowparctl service del --port 80
 		flowparctl service del --family inet6 --port 443
@@ -87,8 +92,9 @@ server() {
 	[[ $policy != cpu-bound ]] ||
 		check 'each slave has the CPU list of its interrupts' \
 			test "$(cat /sys/class/net/eth{0,1}/bonding_slave/cpus | paste -sd' ')" = '0 1'
+	same 'both default routes lead through it' "10.77.0.200 fd77::c0" "$({ ip route show default dev bond0; ip -6 route show default dev bond0; } | awk '{ print $3 }' | paste -sd' ')"
+	same 'its address of IPv6 can be bound' fd77::1/64 "$(ip -o address show dev bond0 to fd77::1 -tentative | awk '{ print $4 }')"
 	servers
-	ip address add fd77::1/64 dev bond0 nodad
 	lab-post up
 	lab-wait served
 	out=$(setup status)
@@ -161,7 +167,6 @@ firewall() {
 	rule=${out#*let them in with: }
 	check 'the rule that it names can be added' bash -ec "$rule"
 	check 'and then up goes through, with --listen nft' setup up "${slaves[@]}" "${service[@]}" --listen nft
-	ip address add fd77::1/64 dev bond0 nodad
 	lab-post up-nft
 	lab-wait served-nft
 	setup down > /dev/null
@@ -200,7 +205,6 @@ bpf() {
 	check '... with its counters' grep -qE "^tcp \*:80 +$pid +1 +8008 +yes +0 " <<< "$out"
 	out=$(setup up "${up[@]}" 2>&1); status=$?
 	same 'up again changes nothing, and says nothing' '0 ' "$status $out"
-	ip address add fd77::1/64 dev bond0 nodad
 	lab-post up-bpf
 	lab-wait served-bpf
 	kill "$pid" "$second"

@@ -15,7 +15,7 @@ snapshot() {
 		grep -vE 'baseT/|Link partner|/conf/eth1/(accept_dad|autoconf):'
 }
 
-up=("${slaves[@]}" "${service[@]}")
+up=("${slaves[@]}" "${service[@]}" --address "${LAB_SERVER:-}/24,fd77::1/64" --gateway '10.77.0.200,fd77::c0')
 log=/run/watch.log
 
 start_watch() {
@@ -52,6 +52,8 @@ reload() {
 offline() { echo 0 > /sys/devices/system/cpu/cpu1/online; }
 online() { echo 1 > /sys/devices/system/cpu/cpu1/online; }
 no_address() { ip address del "$LAB_SERVER/24" dev bond0; }
+no_address6() { ip address del fd77::1/64 dev bond0; }
+bond_down_up() { ip link set bond0 down; ip link set bond0 up; }
 delete_bond() { ip link del bond0; }
 new_firewall() { nft -f - <<< $'flush ruleset\ntable inet filter { chain input { type filter hook input priority filter; policy accept; }; }'; }
 
@@ -72,7 +74,11 @@ server() {
 	offline
 	check_fails 'a CPU that is offline is named' 1 'irq eth1/[0-9]: set to CPU 1, which is offline.*; mend it with: echo 1 > .*/cpu1/online' setup verify
 	mends 'CPU offline and online' 'irq eth1/[0-9]: set to 1, found|after: .*cpu1' online
-	mends 'address removed' "address bond0: set to $LAB_SERVER/24, found none" no_address
+	mends 'address removed' "address bond0 $LAB_SERVER/24: set to present, found absent" no_address
+	check '... the default route is back' grep -q 'via 10.77.0.200 dev bond0' <(ip route show default)
+	mends 'address of IPv6 removed' 'address bond0 fd77::1/64: set to present, found absent' no_address6
+	mends 'bond down and up' 'address bond0 fd77::1/64: set to present, found absent' bond_down_up
+	check '... the default route of IPv6 is back' grep -q 'via fd77::c0 dev bond0' <(ip -6 route show default)
 	mends 'bond deleted' 'bond bond0: set to 802.3ad, found absent' delete_bond
 	check 'the LAG is whole' wait_until 60 lag_ready bond0 2
 

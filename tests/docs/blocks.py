@@ -4,12 +4,15 @@
 
 Section N (from 1, each begins with "## ") becomes DIR/N/title and, for its block M,
 DIR/N/M.INFO, where INFO is what follows the opening fence, blanks as dots ("sh.remedy.switch").
-The address of the examples becomes the lab's, which is in the environment: LAB_SERVER.
+The addresses of the examples, 192.0.2.10 and the router's 192.0.2.254, become the lab's, of which
+the server's is in the environment: LAB_SERVER.
 """
 import os
 import sys
 
 page, out = sys.argv[1:]
+server = os.environ['LAB_SERVER']
+gateway = server.rsplit('.', 1)[0] + '.254'
 section = block = 0
 lines, info = [], None
 for line in open(page, encoding='utf-8'):
@@ -25,7 +28,7 @@ for line in open(page, encoding='utf-8'):
     elif line.startswith('```'):
         block += 1
         with open(f'{out}/{section:02}/{block}.{info}', 'w', encoding='utf-8') as f:
-            f.write(''.join(lines).replace('192.0.2.10', os.environ['LAB_SERVER']))
+            f.write(''.join(lines).replace('192.0.2.10', server).replace('192.0.2.254', gateway))
         info = None
     elif info is not None:
         lines.append(line)

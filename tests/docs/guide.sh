@@ -19,8 +19,28 @@ titles() { cat "$blocks"/*/title | paste -sd'|'; }
 machine() { ls /sys/class/net; sed 's/ .*//' /proc/modules; ip address | sed 's/ qdisc [^ ]*//'; ls /run/flowpar /run/flowpar-guide 2>&1; cat /var/www/html/index.html; }
 as_before() { [[ $(machine) == "$before" ]]; }
 
+# at_boot TITLE: its file is one that up takes, its command writes what it says
+at_boot() {
+	local file manager to
+	check "$1: up takes that file" setup-flowpar.sh up --boot --config "$section/1.conf.boot"
+	check "$1: verify finds nothing" setup-flowpar.sh verify
+	same "$1: the bond has both addresses" "$LAB_SERVER/24 2001:db8::10/64" "$(ip -o address show dev bond0 scope global | awk '{ print $4 }' | paste -sd' ')"
+	same "$1: and both default routes" "${LAB_SERVER%.*}.254 2001:db8::1" "$({ ip route show default dev bond0; ip -6 route show default dev bond0; } | awk '{ print $3 }' | paste -sd' ')"
+	check "$1: down" setup-flowpar.sh down
+	for manager in networkd ifupdown; do
+		to=/run/export/$manager
+		mkdir -p "$to"
+		sed "s,export networkd --to /,export $manager --to $to," "$section/2.sh.boot" > "$to.sh"
+		check "$1: the command for $manager runs" bash -e "$to.sh"
+	done
+	for file in /run/export/networkd/etc/systemd/network/10-bond0.network /run/export/ifupdown/etc/network/interfaces.d/bond0; do
+		same "$1: the file that it names is written, with both gateways: $file" $'2001:db8::1\n'"${LAB_SERVER%.*}.254" "$(sed -nE 's/.*[Gg]ateway[= ](.*)/\1/p' "$file" | LC_ALL=C sort -r)"
+		check "$1: ... and named" grep -qF "${file#/run/export/*/}" "$repo/docs/guide.md"
+	done
+}
+
 server() {
-	local file section title status step before server manager
+	local file section title status step before server
 	installed || return
 	# A site that is there is none of the guide's business.
 	mkdir -p /var/www/html
@@ -32,7 +52,7 @@ server() {
 	for section in "$blocks"/*/; do
 		read -r title < "$section/title"
 		for file in "$section"/[0-9]*; do
-			[[ -e $file && $file != *.sh.client ]] || continue
+			[[ -e $file && $file != *.@(client|boot) ]] || continue
 			step=$LAB_OUT/step.$(basename "$section")
 			status=0
 			# In this shell, as one types them: the next block knows the last one's variables.
@@ -55,15 +75,7 @@ server() {
 			check "$title: stats has the columns" grep -qE 'MOVED.*FOREIGN-CPU.*SPILLED' "$step" ;;
 		6.*)	wait_until 60 as_before || true	# an address comes back some moments after its link
 			same "$title: the machine is as before" "$before" "$(machine)" ;;
-		At*)	# The route goes into a file that is written.
-			for manager in networkd ifupdown; do
-				mkdir -p "/run/export/$manager"
-				setup-flowpar.sh export $manager --to "/run/export/$manager" --bond bond0 --slaves eth0,eth1 --address 192.0.2.10/24 > /dev/null
-			done
-			for file in /etc/systemd/network/10-bond0.network /etc/network/interfaces.d/bond0; do
-				check "$title: the file that it names for the route is written: $file" test -s "/run/export/networkd$file" -o -s "/run/export/ifupdown$file"
-				check "$title: ... and named" grep -qF "$file" "$repo/docs/guide.md"
-			done ;;
+		At*)	at_boot "$title" ;;
 		esac
 	done
 }

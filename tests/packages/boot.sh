@@ -10,7 +10,8 @@
 # shellcheck source=tests/packages/common.sh
 . "$repo/tests/packages/common.sh"
 
-options=(--bond bond0 --slaves 'eth0,eth1' --address 10.77.0.1/24 --port 80 --base-port 8000 --cpus 0-1)
+options=(--bond bond0 --slaves 'eth0,eth1' --address '10.77.0.1/24,fd77::1/64' --gateway '10.77.0.200,fd77::c0' --port 80 --base-port 8000 --cpus 0-1)
+conf=(BOND=bond0 'SLAVES=eth0,eth1' 'ADDRESS=10.77.0.1/24,fd77::1/64' 'GATEWAY=10.77.0.200,fd77::c0' PORT=80 BASE_PORT=8000 CPUS=0-1)
 
 # --- on the host --------------------------------------------------------------------
 
@@ -36,12 +37,13 @@ with_machine() {
 	cp -a "$over/etc" "$test_out/etc"
 	for kernel in ${KERNELS:-debian-6.12 debian-6.1}; do
 		export LAB_KERNEL=$kernel
-		for scenario in ${SCENARIOS:-plain networkd ifupdown networkmanager nmbond}; do
+		for scenario in ${SCENARIOS:-plain own networkd ifupdown networkmanager nmbond}; do
 			rm -rf "${over:?}/etc"
 			cp -a "$test_out/etc" "$over/etc"
 			[[ $scenario == plain ]] || "prepare_$scenario"
 			booted "$scenario"
 			[[ $scenario != @(networkd|ifupdown) ]] || down_at_shutdown "$scenario"
+			[[ $scenario != own ]] || check 'own: at shutdown down came' grep -q 'nothing is set up' "$test_out/own/stopped"
 			mv "$test_out/$scenario" "$test_out/$kernel.$scenario"
 		done
 	done
@@ -68,6 +70,10 @@ prepare_nmbond() {
 	chmod 600 "$dir"/*
 	printf '%s\n' ADOPT=yes BOND=bond0 SLAVES=eth0,eth1 PORT=80 BASE_PORT=8000 CPUS=0-1 >> "$over/etc/flowpar/flowpar.conf"
 	in_debian systemctl enable -q flowpar.service
+}
+prepare_own() {
+	printf '%s\n' "${conf[@]}" >> "$over/etc/flowpar/flowpar.conf"
+	check "own: what the guide says" in_debian systemctl enable flowpar.service flowpar-watch.service
 }
 prepare_networkd() {
 	check "networkd: export" in_debian setup-flowpar.sh export networkd --to / "${options[@]}"
@@ -112,6 +118,18 @@ own_nic() {	# own_nic TEXT: under load
 	check "$1: own NIC $own % is at least 99" awk -v o="$own" 'BEGIN { exit !(o >= 99) }'
 }
 
+# addressed TEXT: both addresses, and both default routes
+addressed() {
+	has_all() { [[ $(all) == "$want" ]]; }
+	all() {
+		ip -o address show dev bond0 scope global | awk '{ print $4 }'
+		{ ip route show default; ip -6 route show default; } | awk '{ print $3, $5 }'
+	}
+	local want=$'10.77.0.1/24\nfd77::1/64\n10.77.0.200 bond0\nfd77::c0 bond0'
+	wait_until 30 has_all || true
+	same "$1: both addresses and both default routes" "$want" "$(all)"
+}
+
 # What it finds is shown, if it still does.
 clean() { wait_until 60 setup verify; check "$1: verify finds nothing" setup verify; }
 
@@ -142,9 +160,10 @@ plain() {
 	same 'plain: nothing is set up' inactive "$(systemctl is-active flowpar.service)"
 	lived_in
 	before=$(snapshot)
-	printf '%s\n' BOND=bond0 SLAVES=eth0,eth1 ADDRESS=10.77.0.1/24 PORT=80 BASE_PORT=8000 CPUS=0-1 >> /etc/flowpar/flowpar.conf
+	printf '%s\n' "${conf[@]}" >> /etc/flowpar/flowpar.conf
 	check 'plain: enabled and started' systemctl enable --now flowpar.service
 	clean plain
+	addressed plain
 	own_nic plain
 	cut_link plain
 	said=$(dpkg -r flowpar 2>&1)
@@ -156,12 +175,29 @@ plain() {
 	unchanged 'plain: every file is as before'
 }
 
+own() {
+	running own
+	same 'own: it is set up' 'active active active' "$(systemctl is-active flowpar.service flowpar-watch.service flowpar-lighttpd@1.service | paste -sd' ')"
+	clean own
+	addressed own
+	own_nic own
+	cut_link own
+	reload own
+	addressed 'own: after that'
+	check 'own: the bond is deleted' ip link del bond0
+	check 'own: it is back' wait_until 60 lag_ready bond0 2
+	clean 'own: after that'
+	addressed 'own: after that'
+	own_nic 'own: after that'
+}
+
 networkd() {
 	running networkd
 	same 'networkd: it is set up' 'active active active active' \
 		"$(systemctl is-active systemd-networkd flowpar.service flowpar-watch.service flowpar-lighttpd@1.service | paste -sd' ')"
 	same 'networkd: the policy' cpu-bound "$(cut -d' ' -f1 /sys/class/net/bond0/bonding/xmit_hash_policy)"
 	clean networkd
+	addressed networkd
 	own_nic networkd
 	cut_link networkd
 	reload networkd
@@ -173,6 +209,7 @@ networkd() {
 	sleep 3
 	clean 'networkd: after that'
 	own_nic 'networkd: after that'
+	addressed 'networkd: after that'
 	check 'networkd: flowpar.service started anew' systemctl restart flowpar.service
 	clean networkd
 }
@@ -183,6 +220,7 @@ ifupdown() {
 		"$(systemctl is-active networking flowpar.service flowpar-watch.service flowpar-lighttpd@1.service | paste -sd' ')"
 	same 'ifupdown: the policy' cpu-bound "$(cut -d' ' -f1 /sys/class/net/bond0/bonding/xmit_hash_policy)"
 	clean ifupdown
+	addressed ifupdown
 	own_nic ifupdown
 	cut_link ifupdown
 	reload ifupdown
@@ -193,6 +231,7 @@ ifupdown() {
 	own_nic 'ifupdown: after that'
 	check 'ifupdown: networking is started anew' systemctl restart networking
 	clean 'ifupdown: after that'
+	addressed 'ifupdown: after that'
 }
 
 networkmanager() {
