@@ -18,8 +18,10 @@ passes() {
 case ${LAB_ROLE:-host} in
 host)	build_packages; inside debian_machine ;;
 inside)	install_packages
+	tests=(affinity/{setup,adopt,kill-every-step,kill-every-step-adopt,watch,irqbalance,irqbalance-minute} ctl/doctor)
+	[[ ! ${TESTS:-} ]] || read -ra tests <<< "$TESTS"
 	for kernel in ${KERNELS:-debian-6.12 debian-6.1}; do
-		for name in affinity/{setup,adopt,kill-every-step,kill-every-step-adopt,watch,irqbalance,irqbalance-minute} ctl/doctor; do
+		for name in "${tests[@]}"; do
 			passes "$kernel" "$name"
 		done
 	done
