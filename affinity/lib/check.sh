@@ -299,7 +299,8 @@ module_remedy() {	# of a module of ours that is not there
 # Nobody asked for a policy: the best there is, said in check_kernel if it is the next best.
 POLICY_LACKS=''
 policy_default() {
-	[[ ! $POLICY ]] || return 0
+	# At boot one that was asked for costs no more than one that was not.
+	[[ ! $POLICY || $BOOT-$POLICY == yes-cpu-bound ]] || return 0
 	POLICY='cpu-bound'
 	policy_known && return
 	POLICY_LACKS=$REPLY POLICY=layer3+4
@@ -344,7 +345,7 @@ check_gateway() {
 		-6*|-4*' metric '*) continue ;;
 		esac
 		route_del $family "$line"
-		die "--gateway $1: there is a default route already; remove it with '$REPLY', or leave this out"
+		die "--gateway $1: there is a default route already; remove it with '$REPLY', give it a metric where it is configured, or leave this out"
 	done < <(ip -o $family route show default)
 }
 

@@ -171,7 +171,7 @@ export_ifupdown() {
 	[Unit]
 	After=${units[*]}
 	END
-	[[ ! $EXPORT_TO ]] || echo "then: systemctl enable networking flowpar.service flowpar-watch.service, and reboot"
+	[[ ! $EXPORT_TO ]] || echo "then: apt-get install ifenslave, systemctl enable networking flowpar.service flowpar-watch.service, and reboot"
 }
 
 # ifupdown_addresses: a stanza for each address, the first, which makes the bond, into first,

@@ -102,7 +102,7 @@ no_address() {
 	ups 'an address and a route that cannot be, --boot' \
 		'setup-flowpar.sh: address fd77::1/64: another machine on this link has it; take it from that, or choose another
 setup-flowpar.sh: address fd77::1/64: left out, see above; mend that and run setup-flowpar.sh up
-setup-flowpar.sh: --gateway 10.77.0.200: there is a default route already; remove it with '\''ip -4 route del default via 192.0.2.254 dev eth2'\'', or leave this out
+setup-flowpar.sh: --gateway 10.77.0.200: there is a default route already; remove it with '\''ip -4 route del default via 192.0.2.254 dev eth2'\'', give it a metric where it is configured, or leave this out
 setup-flowpar.sh: gateway 10.77.0.200: left out, see above; mend that and run setup-flowpar.sh up' \
 		"${up[@]}" --address "$LAB_SERVER/24,fd77::1/64" --gateway 10.77.0.200 --boot
 	check '... the bond has its other address' grep -q " $LAB_SERVER/24 " <(ip -o address show dev bond0)

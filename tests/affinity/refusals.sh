@@ -178,6 +178,8 @@ server() {
 		check '... with layer3+4' grep -qxF '[#] echo layer3+4 > /sys/class/net/bond0/bonding/xmit_hash_policy' /run/out
 		check '... and one warning' grep -qxE 'setup-flowpar.sh: bonding: this module for kernel .* knows no policy cpu-bound; the bond gets layer3\+4, .*; for cpu-bound apt-get install flowpar-dkms, or boot the patched kernel' /run/err
 		same '... and no list for the slaves' 0 "$(grep -c bonding_slave/cpus /run/out)"
+		setup up "${up[@]}" --policy cpu-bound --boot --dry-run > /run/boot.out 2> /run/boot.err; same 'asked for, but at boot: up goes on' 0 $?
+		same '... as if nobody had' "$(cat /run/out /run/err)" "$(cat /run/boot.out /run/boot.err)"
 		umount "$modules"
 		# The same module loaded already, and the right one on disk: only trying tells.
 		damage; insmod "$(modinfo -F filename bonding)" max_bonds=0; umount "$modules"

@@ -113,6 +113,7 @@ kernel 6.12.117+deb12-amd64 6.12.117-2
 check_fails "headers of another version are told" 1 'headers are of 6.12.117-2, and only 6.12.117-1~deb12u1' run install
 reset
 rm -r "$fake/modules/6.12.117+deb12-amd64/build"
+check_fails "no headers: status says so of the kernel that runs" 1 'kernel 6.12.117\+deb12-amd64, which runs: no headers, so no modules; boot one of the above, or apt-get install linux-headers-6.12.117\+deb12-amd64' run status
 check_fails "no headers" 1 'apt-get install linux-headers-6.12.117\+deb12-amd64' run install 6.12.117+deb12-amd64
 reset
 rm "$fake/src/linux-source-6.12.tar.xz"
